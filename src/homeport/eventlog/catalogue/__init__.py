@@ -1,0 +1,13 @@
+"""The closed catalogue: a fact that is not defined in one of these modules does not exist."""
+
+from homeport.eventlog.catalogue import account as account
+from homeport.eventlog.catalogue import approval as approval
+from homeport.eventlog.catalogue import message as message
+from homeport.eventlog.catalogue import project as project
+from homeport.eventlog.catalogue import run as run
+from homeport.eventlog.catalogue import session as session
+from homeport.eventlog.catalogue import tool as tool
+from homeport.eventlog.catalogue import workspace as workspace
+from homeport.eventlog.catalogue.base import Event, catalogue, decode
+
+__all__ = ["Event", "catalogue", "decode"]

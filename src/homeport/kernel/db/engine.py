@@ -1,0 +1,244 @@
+"""Opens the database and hands out the two kinds of unit: a read, which cannot write, and a write.
+
+SQLite (embedded): WAL, `synchronous=FULL`, one writing connection, `BEGIN IMMEDIATE`; readers have
+connections of their own with `query_only`, so a read never waits for a write.
+PostgreSQL: one pool; a read is a read-only snapshot (REPEATABLE READ).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from homeport.kernel.errors import HomeportError, Invalid, StorageFull, Unavailable
+
+SQLITE_READERS = 4
+SQLITE_BUSY_MS = 5_000
+POSTGRES_POOL = 10
+POOL_TIMEOUT_S = 5.0
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "ceph"})
+
+
+class DatabaseBusy(Unavailable):
+    """The database is held by somebody else; nothing was written."""
+
+    code = "storage.busy"
+    title = "The database is busy"
+
+
+class DatabaseUnreachable(Unavailable):
+    """The database does not answer; nothing was acknowledged."""
+
+    code = "storage.unreachable"
+    title = "The database does not answer"
+
+
+class NetworkFileSystem(Invalid):
+    """SQLite's locks do not hold on a network file system."""
+
+    code = "storage.network-file-system"
+    title = "SQLite cannot live on a network file system"
+
+
+class ReadSession(AsyncSession):
+    """A snapshot that cannot write."""
+
+
+class WriteSession(AsyncSession):
+    """An open write unit; the edge that opened it commits it, nobody else."""
+
+
+class Database:
+    """Both databases behind one door.
+
+    Args:
+        url: `sqlite:///path`, `postgresql://...`; drivers are chosen here.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.dialect = parsed.get_backend_name()
+        if self.dialect == "sqlite":
+            self._writer, self._reader = _sqlite_engines(parsed)
+        elif self.dialect == "postgresql":
+            self._writer = self._reader = create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_size=POSTGRES_POOL,
+                max_overflow=POSTGRES_POOL,
+                pool_timeout=POOL_TIMEOUT_S,
+                pool_pre_ping=False,
+                connect_args={"timeout": POOL_TIMEOUT_S},
+            )
+        else:
+            message = f"DATABASE_URL names {self.dialect!r}; sqlite and postgresql are supported"
+            raise Invalid(message)
+        self.url = parsed
+
+    @property
+    def writer(self) -> AsyncEngine:
+        """The engine that writes: for hot statements that need no session."""
+        return self._writer
+
+    @property
+    def reader(self) -> AsyncEngine:
+        """The engine that reads: for hot statements that need no session."""
+        return self._reader
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[ReadSession, None]:
+        """A snapshot: everything read inside is of one moment.
+
+        Raises:
+            Unavailable: The database is busy or does not answer.
+        """
+        with translated():
+            async with ReadSession(self._reader, expire_on_commit=False) as session:
+                if self.dialect == "postgresql":
+                    await session.connection(
+                        execution_options={
+                            "isolation_level": "REPEATABLE READ",
+                            "postgresql_readonly": True,
+                        }
+                    )
+                yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[WriteSession, None]:
+        """A write unit: commits when the block ends, rolls back when it raises.
+
+        Open it after hashing, network, file and process work; inside, await the database only.
+
+        Raises:
+            Unavailable: The database is busy, full or does not answer; nothing was kept.
+        """
+        with translated():
+            async with WriteSession(self._writer, expire_on_commit=False) as session:
+                yield session
+                await session.commit()
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+class translated:  # noqa: N801 - reads as the context that it is
+    """Turns what drivers raise into kinds that the rest of the tree knows."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Raises the kind that fits, or lets the error pass."""
+        if error is None or isinstance(error, HomeportError):
+            return
+        kind = _kind_of(error)
+        if kind is not None:
+            raise kind from error
+
+
+def _kind_of(error: BaseException) -> HomeportError | None:
+    if isinstance(error, PoolTimeoutError):
+        return DatabaseBusy(retry_after=1)
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+        if error.errno == errno.ENOSPC:
+            return StorageFull("The disk is full; nothing was kept.")
+        if isinstance(error, ConnectionError):
+            return DatabaseUnreachable(retry_after=1)
+    if not isinstance(error, DBAPIError):
+        return None
+    text = str(error.orig)
+    if "database or disk is full" in text or "No space left" in text:
+        return StorageFull("The disk is full; nothing was kept.")
+    if "database is locked" in text or "database table is locked" in text:
+        return DatabaseBusy(retry_after=1)
+    if error.connection_invalidated or "connection is closed" in text:
+        return DatabaseUnreachable(retry_after=1)
+    if isinstance(error, InterfaceError | OperationalError) and "disk I/O error" in text:
+        return DatabaseUnreachable("The disk under the database failed.", retry_after=5)
+    return None
+
+
+def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    if not url.database or url.database == ":memory:":
+        message = "Homeport's log must outlive the process: give SQLite a file"
+        raise Invalid(message)
+    path = Path(url.database).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_network_file_system(path.parent)
+    url = url.set(drivername="sqlite+aiosqlite", database=str(path))
+    writer = create_async_engine(
+        url, pool_size=1, max_overflow=0, pool_timeout=30.0, connect_args={"timeout": 0}
+    )
+    reader = create_async_engine(
+        url,
+        pool_size=SQLITE_READERS,
+        max_overflow=SQLITE_READERS * 4,
+        pool_timeout=POOL_TIMEOUT_S,
+        connect_args={"timeout": 0},
+    )
+    event.listen(writer.sync_engine, "connect", _prepare_sqlite_writer)
+    event.listen(writer.sync_engine, "begin", _begin_immediate)
+    event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
+    event.listen(reader.sync_engine, "begin", _begin_deferred)
+    return writer, reader
+
+
+def _prepare_sqlite(connection: Any, *pragmas: str) -> None:
+    connection.isolation_level = (
+        None  # BEGIN is ours: the driver's own comes too late to be immediate
+    )
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={SQLITE_BUSY_MS}", "foreign_keys=ON", *pragmas):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _prepare_sqlite_writer(connection: Any, _record: object) -> None:
+    _prepare_sqlite(connection, "journal_mode=WAL", "synchronous=FULL", "cache_size=-16000")
+
+
+def _prepare_sqlite_reader(connection: Any, _record: object) -> None:
+    _prepare_sqlite(connection, "query_only=ON", "cache_size=-8000")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _refuse_network_file_system(folder: Path) -> None:
+    """Raises `NetworkFileSystem` when `folder` is mounted from elsewhere (Linux: /proc/mounts)."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return
+    target, best, kind = os.path.realpath(folder), "", ""
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split()
+        point = fields[1].encode().decode("unicode_escape")
+        inside = target == point or target.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[2]
+    if kind in NETWORK_FILE_SYSTEMS:
+        message = f"{folder} lies on {kind}, where SQLite's locks do not hold; set DATABASE_URL or DATA_DIR"
+        raise NetworkFileSystem(message)
+
+
+def sqlite_version() -> str:
+    """The version of the SQLite library in use."""
+    return sqlite3.sqlite_version

@@ -1,0 +1,50 @@
+"""How a router gets a service: wiring puts instances on the app by type, an endpoint asks for the type.
+
+Log = Annotated[EventLog, provided(EventLog)]
+
+@router.get("/things")
+async def list_things(log: Log) -> ...: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+T = TypeVar("T")
+
+
+class Services:
+    """The instances that one app was wired with, by type."""
+
+    def __init__(self, instances: Mapping[type[Any], Any]) -> None:
+        self._instances = dict(instances)
+
+    def get(self, kind: type[T]) -> T:
+        """The instance of `kind`.
+
+        Raises:
+            LookupError: Wiring provided none: a mistake in the program, not in a request.
+        """
+        try:
+            return cast("T", self._instances[kind])
+        except KeyError:
+            message = f"wiring provides no {kind.__name__}"
+            raise LookupError(message) from None
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The services of the app that serves `connection`."""
+    return cast("Services", connection.app.state.services)
+
+
+def provided(kind: type[Any]) -> Any:
+    """A FastAPI dependency that yields the app's instance of `kind`."""
+
+    def dependency(connection: HTTPConnection) -> Any:
+        return services_of(connection).get(kind)
+
+    return Depends(dependency)

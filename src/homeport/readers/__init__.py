@@ -1,0 +1,1 @@
+"""Everything that looks. A reader never appends."""

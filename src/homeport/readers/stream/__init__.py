@@ -1,0 +1,1 @@
+"""One reader of a session's stream, under every transport."""

@@ -1,0 +1,101 @@
+"""What a reader is sent: one frame, the same JSON on every transport."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, cast
+
+import orjson
+
+from homeport.eventlog.record import Record
+from homeport.kernel import clock
+
+INLINE_BYTES = 32 * 1024
+"""Tool inputs and results above this travel as `truncated, size, href`."""
+
+
+class Frame:
+    """One thing that happened, encoded once and shared by all who stand at the same place.
+
+    Attributes:
+        cursor: Where a reader stands after this frame; `id:` on SSE, a member of the JSON.
+        kind: A kind of the catalogue, or one of the live ones (API.md 5).
+        data: One JSON object on one line, UTF-8.
+        members: What a delta, a block start or a reset carries; empty for stored events.
+        record: The stored event behind it, if it is one.
+    """
+
+    __slots__ = ("_sse", "cursor", "data", "kind", "members", "record")
+
+    def __init__(
+        self, cursor: str, kind: str, data: bytes, members: dict[str, Any], record: Record | None
+    ) -> None:
+        self.cursor = cursor
+        self.kind = kind
+        self.data = data
+        self.members = members
+        self.record = record
+        self._sse: bytes | None = None
+
+    @property
+    def sse(self) -> bytes:
+        """The frame on an event stream (WHATWG HTML, 9.2): LF only, ends with an empty line."""
+        if self._sse is None:
+            self._sse = b"id: %b\nevent: %b\ndata: %b\n\n" % (
+                self.cursor.encode(),
+                self.kind.encode(),
+                self.data,
+            )
+        return self._sse
+
+
+def live_frame(cursor: str, kind: str, members: dict[str, Any]) -> Frame:
+    """A frame that is computed by the reader and stored nowhere."""
+    head = {"cursor": cursor, "kind": kind, "at": clock.rfc3339(clock.utc_now())}
+    return Frame(cursor, kind, orjson.dumps(head | members), members, None)
+
+
+def event_frame(cursor: str, record: Record) -> Frame:
+    """A stored event as it travels."""
+    payload = record.payload
+    if record.bounds == "closes" or len(payload) > INLINE_BYTES:
+        payload = orjson.dumps(_for_the_wire(record, orjson.loads(payload)))
+    head = orjson.dumps(
+        {"cursor": cursor, "kind": record.kind, "at": _at(record.at), "actor": record.actor}
+    )
+    data = head if payload == b"{}" else head[:-1] + b"," + payload[1:]
+    return Frame(cursor, record.kind, data, {}, record)
+
+
+def _at(milliseconds: int) -> str:
+    return clock.rfc3339(clock.from_milliseconds(milliseconds))
+
+
+def _for_the_wire(record: Record, payload: dict[str, Any]) -> dict[str, Any]:
+    if record.bounds == "closes":
+        payload["blocks"] = [_closing(block) for block in payload["blocks"]]
+    session_id = record.stream.partition(":")[2]
+    href = f"/v1/sessions/{session_id}/events/{record.seq}"
+    return {name: _bounded(value, href, name) for name, value in payload.items()}
+
+
+def _closing(block: dict[str, Any]) -> dict[str, Any]:
+    """A block of a closed message: everything but its text, which has been sent."""
+    text = block.pop("text", "")
+    return block | {
+        "length": len(text),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def _bounded(value: Any, href: str, name: str) -> Any:
+    if name == "blocks":
+        blocks = cast("list[dict[str, Any]]", value)
+        return [{key: _bounded(each, href, key) for key, each in b.items()} for b in blocks]
+    encoded = value.encode() if isinstance(value, str) else orjson.dumps(value)
+    if len(encoded) <= INLINE_BYTES:
+        return value
+    bounded: dict[str, Any] = {"truncated": True, "size": len(encoded), "href": href}
+    if isinstance(value, str):
+        bounded["preview"] = value[:2_000]
+    return bounded
