@@ -95,7 +95,9 @@ class Unit:
             opened |= {"stream_id": head.stream_id, "started_seq": header.seq}
             self._pending.opened.append(opened)
         elif event.bounds == "closes":
-            self._pending.closed.append(head.stream_id)
+            pending = self._pending
+            pending.opened = [row for row in pending.opened if row["stream_id"] != head.stream_id]
+            pending.closed.append(head.stream_id)
         self.records.append(
             Record(stream, header.seq, event.kind, event.version, at, actor, event.bounds, payload)
         )
@@ -108,8 +110,10 @@ class Unit:
             return
         run = self.session.execute
         if pending.closed:
-            await run(delete(SegmentRow).where(SegmentRow.stream_id.in_(pending.closed)))
+            # The message first: its lock waits for a flush that is under way, and what that flush
+            # has stored must be gone too.
             await run(delete(OpenMessageRow).where(OpenMessageRow.stream_id.in_(pending.closed)))
+            await run(delete(SegmentRow).where(SegmentRow.stream_id.in_(pending.closed)))
         if pending.opened:
             await run(insert(OpenMessageRow), pending.opened)
         await run(insert(PayloadRow), pending.payloads)
@@ -135,7 +139,8 @@ async def _lock(session: WriteSession, names: list[str]) -> dict[str, _Head]:
     on_postgres = connection.dialect.name == "postgresql"
     query = _heads.where(StreamRow.name.in_(names)).order_by(StreamRow.name)
     if on_postgres:
-        query = query.with_for_update()
+        # NO KEY: a foreign key's check on the stream (a flush of segments) need not wait for us.
+        query = query.with_for_update(key_share=True)
     found = {r.name: _Head(r.id, r.head_seq, r.head_hash) for r in await connection.execute(query)}
     missing = [name for name in names if name not in found]
     if missing:

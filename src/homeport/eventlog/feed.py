@@ -8,7 +8,7 @@ database. What one subscriber has encoded the others reuse.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from homeport.eventlog.record import Record
@@ -16,7 +16,35 @@ from homeport.eventlog.text import Block
 
 RING_BYTES = 1 << 20
 RING_RECORDS = 512
-SHARED_FRAMES = 512
+SHARED_BYTES = 1 << 18
+
+
+class Shared:
+    """What one reader has made and the next one at the same place needs again."""
+
+    __slots__ = ("_bytes", "_made")
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Any] = {}
+        self._bytes = 0
+
+    def get(self, key: Hashable) -> Any:
+        """What was kept under `key`, or None."""
+        return self._made.get(key)
+
+    def put(self, key: Hashable, made: Any, size: int) -> None:
+        """Keeps `made`, of about `size` bytes, for a while."""
+        self._bytes += size
+        if self._bytes > SHARED_BYTES:
+            self.clear()
+            self._bytes = size
+        if size <= SHARED_BYTES:
+            self._made[key] = made
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._made.clear()
+        self._bytes = 0
 
 
 class LiveMessage:
@@ -25,9 +53,11 @@ class LiveMessage:
     Attributes:
         local: Written here; otherwise a mirror of what another node has stored.
         segments: Rows of the store that are contained in the text.
+        shared: Frames of this text. They go with it: what was shown and not kept must not be shown
+            again once the message is closed.
     """
 
-    __slots__ = ("blocks", "epoch", "local", "message_id", "segments", "started_seq")
+    __slots__ = ("blocks", "epoch", "local", "message_id", "segments", "shared", "started_seq")
 
     def __init__(self, *, message_id: str, started_seq: int, epoch: int, local: bool) -> None:
         self.message_id = message_id
@@ -36,6 +66,12 @@ class LiveMessage:
         self.local = local
         self.blocks: list[Block] = []
         self.segments = 0
+        self.shared = Shared()
+
+    @property
+    def length(self) -> int:
+        """Code points so far, all blocks together."""
+        return sum(block.length for block in self.blocks)
 
 
 class Feed:
@@ -43,40 +79,52 @@ class Feed:
 
     Attributes:
         head: The newest `seq` heard of; the database may know more.
-        version: Grows with every change; `wait` compares it.
-        shared: Encoded frames, by whatever key the readers choose.
+        version: Grows with every change; a reader that has seen it has nothing to do.
+        volume: Characters and bytes that came in since the feed was made: how far it moved on.
+        shared: Frames of committed events, and of the text of closed messages.
+        refreshing: Held by whoever brings the feed up to the database.
     """
 
     __slots__ = (
-        "_changed",
         "_ring",
         "_ring_bytes",
+        "_rested",
+        "_waiting",
         "head",
         "live",
+        "refreshing",
         "shared",
         "stream",
         "subscribers",
         "version",
+        "volume",
     )
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
         self.head = 0
         self.version = 0
+        self.volume = 0
         self.live: LiveMessage | None = None
         self.subscribers = 0
-        self.shared: dict[Any, Any] = {}
+        self.shared = Shared()
+        self.refreshing = asyncio.Lock()
         self._ring: dict[int, Record] = {}
         self._ring_bytes = 0
-        self._changed: asyncio.Future[None] | None = None
+        self._rested = 0
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def publish(self, records: Sequence[Record]) -> None:
-        """Takes committed records in; the database already holds them."""
+        """Takes committed records in; the database already holds them.
+
+        Two units may come in the other order than they were committed in.
+        """
         for record in records:
             self.head = max(self.head, record.seq)
-            if record.bounds == "closes":
+            self.volume += len(record.payload)
+            closes = record.bounds == "closes" and self.live is not None
+            if closes and self.live is not None and self.live.started_seq < record.seq:
                 self.live = None
-                self.shared.clear()  # what was shown and not kept must not be shown again
             if self.subscribers:
                 self._ring[record.seq] = record
                 self._ring_bytes += len(record.payload)
@@ -85,6 +133,12 @@ class Feed:
             self._ring_bytes -= len(oldest.payload)
         self.touch()
 
+    def heard(self, head: int) -> None:
+        """Takes note that the stream goes up to `head`, whoever appended that."""
+        if head > self.head:
+            self.head = head
+            self.touch()
+
     def record(self, seq: int) -> Record | None:
         """The record `seq`, when it is still in memory."""
         return self._ring.get(seq)
@@ -92,25 +146,30 @@ class Feed:
     def touch(self) -> None:
         """Says that something changed; wakes everybody who waits."""
         self.version += 1
-        if self._changed is not None:
-            changed, self._changed = self._changed, None
-            if not changed.done():
-                changed.set_result(None)
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
 
-    async def wait(self, version: int) -> None:
-        """Returns as soon as the feed is newer than `version`."""
+    async def wait(self, version: int, waiting: asyncio.Future[None]) -> None:
+        """Returns as soon as the feed is newer than `version`, or `waiting` was set by others."""
         if self.version != version:
             return
-        if self._changed is None:
-            self._changed = asyncio.get_running_loop().create_future()
-        # One future for all: shielded, so that one reader's end is not everybody's.
-        await asyncio.shield(self._changed)
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
 
-    def share(self, key: Any, frame: Any) -> None:
-        """Keeps an encoded frame for the next subscriber that stands at the same place."""
-        if len(self.shared) >= SHARED_FRAMES:
+    def rest(self) -> None:
+        """Forgets what only somebody late would need, when nothing came since the last call."""
+        if self.version == self._rested:
+            self._ring.clear()
+            self._ring_bytes = 0
             self.shared.clear()
-        self.shared[key] = frame
+            if self.live is not None:
+                self.live.shared.clear()
+        self._rested = self.version
 
 
 class Feeds:
@@ -142,8 +201,8 @@ class Feeds:
         return feed
 
     def tidy(self, feed: Feed) -> None:
-        """Drops a feed that nobody reads and nobody writes."""
-        idle = not feed.subscribers and feed.live is None
+        """Drops a feed that nobody reads and nobody here writes."""
+        idle = not feed.subscribers and (feed.live is None or not feed.live.local)
         if idle and self._feeds.get(feed.stream) is feed:
             del self._feeds[feed.stream]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 DELTA_CHARACTERS = 8_192
@@ -49,16 +48,14 @@ class Block:
         if offset >= self.length:
             return ""
         index = bisect_right(self._starts, offset) - 1
-        piece = self._pieces[index]
-        found = piece[offset - self._starts[index] :] if offset > self._starts[index] else piece
-        if index + 1 == len(self._pieces) or len(found) >= limit:
-            return found[:limit]
+        start = offset - self._starts[index]
+        found = self._pieces[index][start : start + limit]
+        if index + 1 == len(self._pieces) or len(found) == limit:
+            return found
         pieces, length = [found], len(found)
-        for piece in islice(self._pieces, index + 1, None):
-            pieces.append(piece)
-            length += len(piece)
-            if length >= limit:
-                break
+        while length < limit and (index := index + 1) < len(self._pieces):
+            pieces.append(self._pieces[index])
+            length += len(self._pieces[index])
         return "".join(pieces)[:limit]
 
     @property

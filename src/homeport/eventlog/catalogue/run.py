@@ -78,15 +78,6 @@ class TurnRetried(Event):
     detail: str
 
 
-class ContextCompacted(Event):
-    """The history up to `up_to_seq` is from now on given to the model as `summary`."""
-
-    kind: ClassVar[str] = "context.compacted"
-    run_id: str
-    up_to_seq: int
-    summary: str
-
-
 class UsageRecorded(Event):
     """A stateless model call outside any session; its text is not kept."""
 

@@ -1,0 +1,109 @@
+"""What a node holds when it runs something, and how it knows that it still does.
+
+Two fences: every append of a run checks `(id, epoch)` under the row's lock, and nothing is shown
+live once the lease, judged by a clock that counts the machine's sleep, is close to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+
+from homeport.dispatch.models import RunRow
+from homeport.eventlog import EventLog, Unit
+from homeport.kernel import clock
+from homeport.kernel.errors import Conflict
+
+MARGIN = 0.25
+"""The part of the TTL before its end from which on nothing more is shown."""
+
+
+Ending = Literal["stop", "drain"]
+"""Why a driver is cancelled: somebody stopped the run, or the node goes away."""
+
+
+class LeaseLost(Conflict):
+    """Another epoch exists, or may: this one writes nothing more."""
+
+    code = "run.lease-lost"
+    title = "Another node has taken the run over"
+
+
+class Lease:
+    """The time that a claim is good for.
+
+    Args:
+        ttl: Seconds that a beat is good for.
+        begun: `clock.boot_seconds()` from before the statement that claimed or renewed it.
+
+    Attributes:
+        lost: The database said so: whatever is written from here on is refused.
+        ending: Set before the driver is cancelled, to tell it why.
+    """
+
+    __slots__ = ("_fresh_until", "_ttl", "ending", "lost")
+
+    def __init__(self, *, ttl: float, begun: float) -> None:
+        self.lost = False
+        self.ending: Ending | None = None
+        self._ttl = ttl
+        self._fresh_until = 0.0
+        self.renew(begun)
+
+    def renew(self, begun: float) -> None:
+        """Takes a beat in that the database has confirmed."""
+        self._fresh_until = begun + self._ttl * (1 - MARGIN)
+
+    def fresh(self) -> bool:
+        """Whether something may be shown: surely still ours."""
+        return not self.lost and clock.boot_seconds() < self._fresh_until
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run in this node's hands."""
+
+    run_id: str
+    session_id: str
+    user_id: str
+    run_no: int
+    epoch: int
+    lease: Lease
+
+    @property
+    def stream(self) -> str:
+        """The stream of the run's session."""
+        return f"session:{self.session_id}"
+
+    @property
+    def actor(self) -> str:
+        """The run's name in the log."""
+        return f"run:{self.run_id}"
+
+
+@asynccontextmanager
+async def fenced(log: EventLog, claim: Claim, *streams: str) -> AsyncGenerator[Unit, None]:
+    """A write unit of a run, over its session's stream and `streams`.
+
+    Raises:
+        LeaseLost: Somebody else has claimed the run; nothing was written.
+    """
+    async with log.unit(claim.stream, *streams) as unit:
+        held = (
+            select(RunRow.id)
+            .where(
+                RunRow.id == claim.run_id,
+                RunRow.epoch == claim.epoch,
+                RunRow.status == "running",
+            )
+            # Held to the commit: a claimer skips the locked row instead of slipping in between.
+            .with_for_update(read=True)
+        )
+        if await unit.session.scalar(held) is None:
+            claim.lease.lost = True
+            raise LeaseLost
+        yield unit

@@ -1,0 +1,147 @@
+"""What changes a run's row inside a write unit: enqueue, resume, pause, requeue, finish."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+
+from homeport.dispatch.lease import Claim, LeaseLost
+from homeport.dispatch.models import RunRow
+from homeport.eventlog import Unit
+from homeport.kernel import clock
+from homeport.kernel.db import ReadSession, WriteSession, now_ms
+
+UNFINISHED = ("queued", "running", "waiting")
+Outcome = Literal["completed", "failed", "stopped", "interrupted"]
+
+
+async def enqueue(unit: Unit, *, run_id: str, session_id: str, user_id: str) -> int:
+    """Adds a run behind the session's others; returns its `run_no`.
+
+    The caller's unit holds the session's stream, so numbers are allotted one at a time.
+    """
+    last = await unit.session.scalar(
+        select(func.max(RunRow.run_no)).where(RunRow.session_id == session_id)
+    )
+    run_no = (last or 0) + 1
+    await unit.session.execute(
+        insert(RunRow).values(
+            id=run_id,
+            session_id=session_id,
+            user_id=user_id,
+            run_no=run_no,
+            status="queued",
+            epoch=0,
+            wake_at=now_ms(),
+            lease_until=0,
+            stopping=False,
+            created_at=clock.utc_now(),
+        )
+    )
+    return run_no
+
+
+async def resume(unit: Unit, run_id: str) -> bool:
+    """Queues a run that waited for people; False when it does not wait (any more)."""
+    return await _move(
+        unit.session,
+        RunRow.id == run_id,
+        RunRow.status == "waiting",
+        status="queued",
+        wake_at=now_ms(),
+    )
+
+
+async def pause(unit: Unit, claim: Claim) -> None:
+    """Gives the lease back until people have answered.
+
+    Raises:
+        LeaseLost: It is no longer this node's to give.
+    """
+    await _held(unit, claim, status="waiting", lease_until=0, node=None)
+
+
+async def requeue(unit: Unit, claim: Claim) -> None:
+    """Gives the lease back for any node to go on at once.
+
+    Raises:
+        LeaseLost: It is no longer this node's to give.
+    """
+    await _held(unit, claim, status="queued", wake_at=now_ms(), lease_until=0, node=None)
+
+
+async def finish(unit: Unit, claim: Claim, outcome: Outcome) -> None:
+    """Ends a run that this node holds.
+
+    Raises:
+        LeaseLost: It is no longer this node's to end.
+    """
+    await _held(
+        unit,
+        claim,
+        status="finished",
+        outcome=outcome,
+        lease_until=0,
+        node=None,
+        finished_at=clock.utc_now(),
+    )
+
+
+async def finish_unclaimed(unit: Unit, run_id: str, outcome: Outcome) -> bool:
+    """Ends a run that nobody holds (queued or waiting); False when somebody does."""
+    return await _move(
+        unit.session,
+        RunRow.id == run_id,
+        RunRow.status.in_(("queued", "waiting")),
+        status="finished",
+        outcome=outcome,
+        finished_at=clock.utc_now(),
+    )
+
+
+async def ask_to_stop(unit: Unit, run_id: str) -> bool:
+    """Marks a running run; its node sees it within a second. False when nobody runs it."""
+    return await _move(unit.session, RunRow.id == run_id, RunRow.status == "running", stopping=True)
+
+
+async def unfinished(session: ReadSession | WriteSession, session_id: str) -> list[RunRow]:
+    """The session's runs that are not over, oldest first."""
+    query = select(RunRow).where(RunRow.session_id == session_id, RunRow.status.in_(UNFINISHED))
+    return list(await session.scalars(query.order_by(RunRow.run_no)))
+
+
+async def run_by_id(session: ReadSession | WriteSession, run_id: str) -> RunRow | None:
+    """The run, or None."""
+    return await session.get(RunRow, run_id, populate_existing=True)
+
+
+async def runs_of(
+    session: ReadSession, session_id: str, *, limit: int, before: int | None = None
+) -> list[RunRow]:
+    """The session's runs, newest first."""
+    query = select(RunRow).where(RunRow.session_id == session_id)
+    if before is not None:
+        query = query.where(RunRow.run_no < before)
+    return list(await session.scalars(query.order_by(RunRow.run_no.desc()).limit(limit)))
+
+
+async def last_finished_at(session: ReadSession, session_id: str) -> datetime | None:
+    """When the session's latest run ended."""
+    return await session.scalar(
+        select(func.max(RunRow.finished_at)).where(RunRow.session_id == session_id)
+    )
+
+
+async def _held(unit: Unit, claim: Claim, **values: object) -> None:
+    mine = RunRow.id == claim.run_id, RunRow.epoch == claim.epoch, RunRow.status == "running"
+    if not await _move(unit.session, *mine, **values):
+        claim.lease.lost = True
+        raise LeaseLost
+
+
+async def _move(session: WriteSession, *where: ColumnElement[bool], **values: object) -> bool:
+    moved = update(RunRow).where(*where).values(**values).returning(RunRow.id)
+    result = await session.execute(moved.execution_options(synchronize_session=False))
+    return result.first() is not None

@@ -1,0 +1,69 @@
+"""The statements of a node: claim, beat, look for stops, release. One text for both databases.
+
+Statuses are literals, so that the partial indexes match. Due and dead runs are found by separate
+CTEs: one OR would scan, and PostgreSQL refuses FOR UPDATE beside a UNION.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import TextClause, text
+
+_NOW = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+}
+_LOCK = {"sqlite": "", "postgresql": "FOR UPDATE SKIP LOCKED"}
+_CTE = {"sqlite": "", "postgresql": "MATERIALIZED"}
+
+_CLAIM = """
+WITH due AS {cte} (
+    SELECT r.id FROM runs r
+    WHERE r.status = 'queued' AND r.wake_at <= {now}
+      AND NOT EXISTS (
+          SELECT 1 FROM runs e
+          WHERE e.session_id = r.session_id AND e.status <> 'finished' AND e.run_no < r.run_no)
+      AND (SELECT count(*) FROM runs w
+           WHERE w.user_id = r.user_id AND w.status IN ('running', 'waiting')) < :per_user
+    ORDER BY r.wake_at, r.id LIMIT :limit {lock}
+), dead AS {cte} (
+    SELECT d.id FROM runs d
+    WHERE d.status = 'running' AND d.lease_until < {now}
+    ORDER BY d.lease_until LIMIT :limit {lock}
+)
+UPDATE runs SET status = 'running', epoch = epoch + 1, node = :node, lease_until = {now} + :ttl
+WHERE id IN (SELECT id FROM due UNION ALL SELECT id FROM dead)
+RETURNING id, session_id, user_id, run_no, epoch, stopping
+"""
+
+_BEAT = """
+UPDATE runs SET lease_until = {now} + :ttl
+WHERE id = :id AND epoch = :epoch AND status = 'running'
+RETURNING id
+"""
+
+_HELD = """
+SELECT id, epoch, stopping FROM runs WHERE status = 'running' AND node = :node
+"""
+
+_PENDING = """
+SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND wake_at <= {now})
+    OR EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND lease_until < {now})
+"""
+
+_RELEASE = """
+UPDATE runs SET lease_until = 0 WHERE status = 'running' AND node LIKE :others AND node <> :node
+"""
+
+
+class Statements:
+    """The node's statements in one dialect."""
+
+    def __init__(self, dialect: str) -> None:
+        def ready(statement: str) -> TextClause:
+            return text(statement.format(now=_NOW[dialect], lock=_LOCK[dialect], cte=_CTE[dialect]))
+
+        self.pending = ready(_PENDING)
+        self.claim = ready(_CLAIM)
+        self.beat = ready(_BEAT)
+        self.held = ready(_HELD)
+        self.release = ready(_RELEASE)

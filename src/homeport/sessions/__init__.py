@@ -1,0 +1,1 @@
+"""The command side of conversations: start, say, stop, approve, archive."""

@@ -1,0 +1,82 @@
+"""What can go wrong with a conversation.
+
+NotFound
+├── SessionNotFound      absent, deleted, or somebody else's
+├── RunNotFound          absent, or in somebody else's session
+└── ApprovalNotFound     absent, or somebody else's
+Conflict
+├── SessionArchived      put away; make it active first
+├── SessionBusy          a run is unfinished
+├── MessageRepeated      the same client_message_id with another content
+├── RunOver              it has ended already
+└── ApprovalDecided      somebody answered first; the answer is told
+Invalid
+└── EmptyMessage         nothing was said
+"""
+
+from __future__ import annotations
+
+from homeport.kernel.errors import Conflict, Invalid, NotFound
+
+
+class SessionNotFound(NotFound):
+    """Absent, deleted, or somebody else's: the three are told alike."""
+
+    code = "session.not-found"
+    title = "Session not found"
+
+
+class RunNotFound(NotFound):
+    """Absent, or in somebody else's session."""
+
+    code = "run.not-found"
+    title = "Run not found"
+
+
+class ApprovalNotFound(NotFound):
+    """Absent, or somebody else's."""
+
+    code = "approval.not-found"
+    title = "Approval not found"
+
+
+class SessionArchived(Conflict):
+    """Put away: it takes no messages until its status is active again."""
+
+    code = "session.archived"
+    title = "The session is archived"
+
+
+class SessionBusy(Conflict):
+    """A run is unfinished, and the caller asked not to wait."""
+
+    code = "session.busy"
+    title = "The session is at work"
+
+
+class MessageRepeated(Conflict):
+    """The `client_message_id` was used for another content."""
+
+    code = "message.repeated"
+    title = "This client_message_id belongs to another message"
+
+
+class RunOver(Conflict):
+    """The run has ended already."""
+
+    code = "run.over"
+    title = "The run is over"
+
+
+class ApprovalDecided(Conflict):
+    """Somebody answered first; the document carries that answer."""
+
+    code = "approval.decided"
+    title = "This was answered already"
+
+
+class EmptyMessage(Invalid):
+    """Nothing was said."""
+
+    code = "message.empty"
+    title = "The message is empty"
