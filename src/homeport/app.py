@@ -1,0 +1,81 @@
+"""The application: routers, the error mapper, and the layers that every request passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from homeport import __version__
+from homeport.kernel.http.errors import install_error_handlers
+from homeport.kernel.http.middleware import CORS, Bodies, Edge, Hosts, Targets
+from homeport.kernel.http.openapi import describe, operation_id
+from homeport.kernel.http.provide import Services
+from homeport.settings import Settings
+from homeport.wiring import DEVELOPMENT_ROUTERS, ROUTERS, House, open_house
+
+DESCRIPTION = "Drive a coding agent from any device, and lose nothing of what it says or does."
+ENVELOPE = 1 << 16  # bytes around a file in JSON
+
+
+def create_app(settings: Settings, *, house: House | None = None) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: Where and how it serves.
+        house: The opened house. Without it the app opens one in its lifespan, so that any ASGI
+            server can run it.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_house(settings) as opened:
+            _furnish(app, opened)
+            yield
+            await opened.drain()
+
+    app = FastAPI(
+        title="Homeport",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+        middleware=_layers(settings),
+        lifespan=None if house is not None else lifespan,
+    )
+    install_error_handlers(app)
+    pages = DEVELOPMENT_ROUTERS if settings.environment != "production" else ()
+    for router in (*ROUTERS, *pages):
+        app.include_router(router)
+    app.openapi = partial(describe, app)
+    if house is not None:
+        _furnish(app, house)
+    return app
+
+
+def _layers(settings: Settings) -> list[Middleware]:
+    https = (settings.public_url or "").startswith("https://")
+    # Base64 makes four bytes out of three.
+    file_body = settings.max_file_size * 4 // 3 + ENVELOPE
+    return [
+        Middleware(Edge, https=https),
+        Middleware(
+            Hosts,
+            listen=settings.host,
+            public_url=settings.public_url,
+            trusted=settings.trusted_hosts,
+        ),
+        Middleware(CORS, origins=settings.cors_origins),
+        Middleware(Targets),
+        Middleware(Bodies, limit=settings.max_request_size, larger={"/v1/files/": file_body}),
+    ]
+
+
+def _furnish(app: FastAPI, house: House) -> None:
+    app.state.services = Services(house.services)

@@ -1,0 +1,89 @@
+"""The command line. Each verb imports what it needs when it is called: `--help` is instant."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homeport import __version__
+from homeport.cli.exits import CANNOT_START, FAILED
+from homeport.cli.settings import read_settings
+from homeport.kernel.errors import HomeportError
+
+app = typer.Typer(
+    name="homeport",
+    help="The self-hosted server that a coding agent sails from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 the server cannot start, 130 interrupted.",
+)
+AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"homeport {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """The self-hosted server that a coding agent sails from."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (PORT).")] = None,
+) -> None:
+    """Serve the API until SIGTERM or Ctrl-C."""
+    from homeport.cli.serve import run_server
+
+    settings = read_settings(host=host, port=port)
+    try:
+        run_server(settings)
+    except HomeportError as error:
+        raise _refusal(error, CANNOT_START) from None
+
+
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Option(help="Revision; `base` removes everything.")] = "head",
+    as_json: AsJSON = False,
+) -> None:
+    """Bring the database to this version's schema."""
+    from homeport.cli.migrate import move_schema
+
+    settings = read_settings()
+    try:
+        revision = asyncio.run(move_schema(settings, to))
+    except HomeportError as error:
+        raise _refusal(error, FAILED) from None
+    print(json.dumps({"revision": revision}) if as_json else f"The schema is at {revision}.")
+
+
+@app.command()
+def openapi(
+    output: Annotated[Path | None, typer.Option(help="Write to a file, not to stdout.")] = None,
+) -> None:
+    """Print the API's contract (OpenAPI 3.1, JSON)."""
+    from homeport.cli.openapi import contract
+
+    if output is None:
+        print(contract(), end="")
+    else:
+        output.write_text(contract(), encoding="utf-8")
+
+
+def _refusal(error: HomeportError, code: int) -> typer.Exit:
+    print(f"homeport: {error.title}. {error.detail} ({error.code})", file=sys.stderr)
+    return typer.Exit(code)

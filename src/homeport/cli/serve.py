@@ -1,0 +1,96 @@
+"""`homeport serve`: opens the house, says where it stands, serves, drains, closes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from functools import partial
+
+import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
+
+from homeport import __version__
+from homeport.app import create_app
+from homeport.cli.server import BoundedHTTP, DrainingServer
+from homeport.kernel.errors import Unavailable
+from homeport.kernel.log import configure_log
+from homeport.settings import Settings
+from homeport.wiring import House, open_house
+
+GRACEFUL_S = 10  # for answers that are under way once everything has been told to end
+KEEP_ALIVE_S = 65  # longer than the minute after which common proxies drop an idle connection
+LARGEST_FRAME = 1 << 20  # bytes of one WebSocket message
+
+
+class PortTaken(Unavailable):
+    """Nobody can listen there."""
+
+    code = "server.port-taken"
+    title = "The server cannot listen on its address"
+
+
+def run_server(settings: Settings) -> None:
+    """Serves until a signal.
+
+    Raises:
+        HomeportError: The server cannot start; the error says why and what to do.
+    """
+    configure_log(settings.log_level, settings.log_format)
+    listener = _bind(settings.host, settings.port)
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(_serve(settings, listener))
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with open_house(settings) as house:
+        server = DrainingServer(
+            _config(settings, house),
+            drain=house.drain,
+            started=partial(_announce, settings.host, house.banner),
+        )
+        await server.serve(sockets=[listener])
+
+
+def _config(settings: Settings, house: House) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, house=house),
+        http=BoundedHTTP,
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_FRAME,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACEFUL_S,
+        reset_contextvars=True,
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Takes the address before anything slow is done, so that a taken port is told at once."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        message = f"{host}:{port}: {error.strerror or error}. Set HOST or PORT."
+        raise PortTaken(message) from error
+    return listener
+
+
+def _announce(host: str, banner: Sequence[tuple[str, str]], port: int) -> None:
+    """Says on stdout what there is; never in the log, for a line may hold a first key."""
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{port}"
+    lines = [("address", address), *banner]
+    width = max(len(label) for label, _ in lines)
+    print(f"\nHomeport {__version__}\n")
+    for label, line in lines:
+        print(f"  {label:<{width}}  {line.replace('{address}', address)}")
+    print(flush=True)

@@ -1,0 +1,95 @@
+"""uvicorn, made to end well and to bound what a client may send before it is a request."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LONGEST_HEAD = 1 << 16  # bytes of a request's head; the parser itself would take any number
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class BoundedHTTP(HttpToolsProtocol):
+    """Cuts a connection whose head of a request does not end."""
+
+    _heading = True
+    _bytes_of_head = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Counts while there is no request yet."""
+        if self._heading:
+            self._bytes_of_head += len(data)
+        super().data_received(data)
+        if self._heading and self._bytes_of_head > LONGEST_HEAD and not self.transport.is_closing():
+            log.warning("request.head-too-long", bytes=self._bytes_of_head)
+            self.send_400_response("The head of the request is too long.")
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._heading = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A head has ended."""
+        self._heading = False
+        self._bytes_of_head = 0
+        super().on_headers_complete()
+
+
+class DrainingServer(uvicorn.Server):
+    """Drains before it stops: streams are told, runs are handed over, then the sockets close.
+
+    uvicorn's own handler would raise the signal again after serving and so end the process with
+    the signal's code, and would stop accepting before anybody has been told.
+
+    Args:
+        config: Of uvicorn.
+        drain: Awaited at the first signal; the second one ends at once.
+        started: Called with the server's port when it accepts connections.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        drain: Callable[[], Awaitable[None]],
+        started: Callable[[int], None],
+    ) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._on_started = started
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._signals = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens, then says where."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._on_started(self.servers[0].sockets[0].getsockname()[1])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Python's signature
+        """The first signal drains, the second one ends."""
+        self._signals += 1
+        if self._signals > 1 or self._loop is None:
+            self.force_exit = self.should_exit = True
+            return
+        log.info("server.draining", signal=signal.Signals(sig).name)
+        self._loop.call_soon_threadsafe(self._begin_drain)
+
+    def _begin_drain(self) -> None:
+        self._draining = asyncio.ensure_future(self._drain_then_exit())
+
+    async def _drain_then_exit(self) -> None:
+        try:
+            await self._drain()
+        finally:
+            self.should_exit = True
