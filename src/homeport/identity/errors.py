@@ -1,12 +1,22 @@
 """What can go wrong between a person and their account.
 
-Unauthenticated ── CredentialRefused, AmbiguousCredential, SignInRefused, RefreshRefused, WrongPassword
-Forbidden ── RoleRequired, ScopeRequired, AccountDisabled, RegistrationClosed, InvitationRequired, NotFromHere
-Conflict ── EmailTaken, UsernameTaken, TooManyKeys, LastAdmin
-Unprocessable ── WeakPassword, PasswordUnchanged, UnknownScope, UnknownRole, PreferencesTooLarge, ExpiryInvalid
+Unauthenticated
+├── CredentialRefused, AmbiguousCredential    the credential of a request
+└── SignInRefused, RefreshRefused, WrongPassword
+Forbidden
+├── RoleRequired, ScopeRequired               what the caller may do
+├── AccountDisabled, NotFromHere
+└── RegistrationClosed, InvitationRequired
+Conflict
+├── EmailTaken, UsernameTaken, LastAdmin
+└── TooManyKeys
+Unprocessable
+├── WeakPassword, PasswordUnchanged
+├── UnknownScope, UnknownRole, ExpiryInvalid
+└── PreferencesTooLarge
 Invalid ── ConfirmationMissing
 NotFound ── DeviceNotFound, KeyNotFound, AccountNotFound
-Gone ── SetupLinkSpent
+└── Gone ── SetupLinkSpent
 Unavailable ── PasswordsBusy
 """
 
@@ -46,7 +56,7 @@ class SignInRefused(Unauthenticated):
 
 
 class RefreshRefused(Unauthenticated):
-    """The refresh token is malformed, unknown, spent, expired or revoked; which of them is not told."""
+    """The refresh token is malformed, unknown, spent, expired or revoked; which is not told."""
 
     code = "auth.refresh-refused"
     title = "This refresh token is not valid: sign in again"
@@ -67,7 +77,7 @@ class RoleRequired(Forbidden):
 
 
 class ScopeRequired(Forbidden):
-    """The caller's roles hold the permission and the credential's scopes do not; `needs` names it."""
+    """The roles hold the permission and the credential's scopes do not; `needs` names it."""
 
     code = "auth.scope-required"
     title = "This credential's scopes do not allow this"
@@ -200,7 +210,7 @@ class AccountNotFound(NotFound):
 
 
 class SetupLinkSpent(Gone):
-    """The one-time link is unknown, used or older than its ten minutes; which of them is not told."""
+    """The one-time link is unknown, used or older than its ten minutes; which is not told."""
 
     code = "setup.link-spent"
     title = "This link is used up or too old"

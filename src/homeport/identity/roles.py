@@ -1,7 +1,7 @@
-"""Roles are named sets of permissions, in code: there is nothing to misconfigure and one notion of admin.
+"""Roles are named sets of permissions, in code: nothing to misconfigure, one notion of admin.
 
-A permission is `noun:verb`. An API key's scopes are permissions too: a key may do what its owner's roles and
-its own scopes both allow.
+A permission is `noun:verb`. An API key's scopes are permissions too: a key may do what its owner's
+roles and its own scopes both allow.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
-    """Everything that holders of `roles` may do; a role that the code no longer knows grants nothing."""
+    """Everything that holders of `roles` may do; a role unknown to the code grants nothing."""
     granted: frozenset[str] = frozenset()
     for role in roles:
         granted |= ROLES.get(role, frozenset())

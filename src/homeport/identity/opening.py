@@ -1,0 +1,124 @@
+"""Puts identity together for `wiring`: plain values in, services by type out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import delete
+
+from homeport.eventlog import EventLog
+from homeport.identity.access import Callers
+from homeport.identity.access_tokens import AccessTokens
+from homeport.identity.authenticator import Authenticator
+from homeport.identity.mint import TokenMint
+from homeport.identity.models import RefreshToken, SetupLink
+from homeport.identity.passwords import HasherName, Passwords
+from homeport.identity.registration import Registration
+from homeport.identity.signing_keys import SigningKeys
+from homeport.kernel import clock
+from homeport.kernel.crypto import KeyRing
+
+UPKEEP_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityOptions:
+    """What the operator sets about identity.
+
+    Attributes:
+        issuer: The `iss` and `aud` of access tokens; the same on all nodes and for ever.
+        server_names: Host names of this server: no password is made of them.
+    """
+
+    registration: Literal["open", "invite", "closed"] = "open"
+    issuer: str = "homeport"
+    access_lifetime: timedelta = timedelta(minutes=15)
+    refresh_idle: timedelta = timedelta(days=7)
+    refresh_absolute: timedelta = timedelta(days=30)
+    password_hasher: HasherName = "argon2id"  # noqa: S105 - the name of a function
+    password_min_length: int = 8
+    server_names: tuple[str, ...] = ()
+
+
+class Identity:
+    """The open room; made by `open_identity`."""
+
+    def __init__(self, log: EventLog, keyring: KeyRing, options: IdentityOptions) -> None:
+        self._log = log
+        self.signing_keys = SigningKeys(log, keyring)
+        self.passwords = Passwords(
+            hasher=options.password_hasher,
+            min_length=options.password_min_length,
+            server_names=options.server_names,
+        )
+        self.tokens = AccessTokens(
+            self.signing_keys,
+            issuer=options.issuer,
+            audience=options.issuer,
+            lifetime=options.access_lifetime,
+        )
+        self.mint = TokenMint(
+            keyring, self.tokens, idle=options.refresh_idle, absolute=options.refresh_absolute
+        )
+        self.callers = Authenticator(log.database, self.tokens)
+        self.registration = Registration(options.registration)
+
+    def services(self) -> Mapping[type[Any], Any]:
+        """What identity's routers and `SignedIn` ask for; `Activity` comes from a room above."""
+        return {
+            Callers: self.callers,
+            Authenticator: self.callers,
+            AccessTokens: self.tokens,
+            SigningKeys: self.signing_keys,
+            TokenMint: self.mint,
+            Passwords: self.passwords,
+            Registration: self.registration,
+        }
+
+    async def upkeep(self) -> None:
+        """One round of the chores, every `UPKEEP_S` seconds on every node.
+
+        Takes in keys that other nodes made, writes down what was used, and removes what expired.
+
+        Raises:
+            Unavailable: The database does not take it; the next round tries again.
+        """
+        await self.signing_keys.load()
+        await self.callers.write_last_used()
+        now = clock.utc_now()
+        async with self._log.database.write() as session:
+            await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now))
+            await session.execute(delete(SetupLink).where(SetupLink.expires_at < now))
+
+    async def close(self) -> None:
+        """Writes down what was used and ends the threads.
+
+        Raises:
+            Unavailable: The database does not take what was used; the threads are ended.
+        """
+        try:
+            await self.callers.write_last_used()
+        finally:
+            self.passwords.close()
+
+
+async def open_identity(
+    log: EventLog, keyring: KeyRing, options: IdentityOptions | None = None
+) -> Identity:
+    """Opens identity on a migrated database; makes the first signing key where there is none.
+
+    Raises:
+        SealForeign: The signing key was sealed under another secret.
+        Unavailable: The database does not answer.
+    """
+    identity = Identity(log, keyring, options or IdentityOptions())
+    try:
+        await identity.signing_keys.load()
+        await identity.passwords.prepare()
+    except BaseException:
+        identity.passwords.close()
+        raise
+    return identity

@@ -1,0 +1,18 @@
+"""The HTTP face of identity, by theme; `ROUTERS` is all of it."""
+
+from fastapi import APIRouter
+
+from homeport.identity.router import api_keys, auth, devices, jwks, me, profile, setup, tokens
+
+ROUTERS: tuple[APIRouter, ...] = (
+    auth.router,
+    tokens.router,
+    me.router,
+    devices.router,
+    api_keys.router,
+    profile.router,
+    setup.router,
+    jwks.router,
+)
+
+__all__ = ["ROUTERS"]

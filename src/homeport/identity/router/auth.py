@@ -1,0 +1,154 @@
+"""Coming in: register, sign in, change the password."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from sqlalchemy.exc import IntegrityError
+
+from homeport.eventlog import EventLog
+from homeport.identity.errors import EmailTaken, UsernameTaken, WrongPassword
+from homeport.identity.names import username_from
+from homeport.identity.opaque import new_secret
+from homeport.identity.repository import get_account, taken
+from homeport.identity.roles import USER
+from homeport.identity.router.login_body import SIGN_IN_BODY, sign_in_body
+from homeport.identity.router.provided import (
+    AccountOwner,
+    Hashing,
+    Live,
+    Log,
+    Mint,
+    Registering,
+)
+from homeport.identity.schemas import (
+    LoginBody,
+    LoginForm,
+    MessageView,
+    PasswordBody,
+    RegisterBody,
+    SignInView,
+    TokenView,
+    UserView,
+)
+from homeport.identity.service.accounts import account_stream, create_account
+from homeport.identity.service.api_keys import DEFAULT_NAME, create_key
+from homeport.identity.service.devices import open_device
+from homeport.identity.service.passwords import change_password
+from homeport.identity.service.sign_in import SignedInAs, attempt, complete, narrowed
+from homeport.identity.visit import VisitOf
+from homeport.kernel.ids import new_id
+
+router = APIRouter(prefix="/v1/auth", tags=["authentication"])
+
+
+@router.post("/register", status_code=201)
+async def register(
+    body: RegisterBody,
+    registration: Registering,
+    passwords: Hashing,
+    log: Log,
+    mint: Mint,
+    visit: VisitOf,
+) -> SignInView:
+    """Makes an account and signs it in; `user.api_key` is shown this once."""
+    registration.check()
+    username = body.username or await _free_username(log, body.email)
+    await _refuse_taken(log, email=body.email, username=username)
+    words = (username, body.email, body.email.partition("@")[0])
+    password_hash = await passwords.hash_new(body.password, context=words)
+    user_id = new_id()
+    try:
+        async with log.unit(account_stream(user_id)) as unit:
+            user = await create_account(
+                unit,
+                user_id=user_id,
+                email=body.email,
+                username=username,
+                password_hash=password_hash,
+                roles=[USER],
+                how="registration",
+            )
+            _, api_key = await create_key(
+                unit,
+                user_id=user_id,
+                name=DEFAULT_NAME,
+                scopes=None,
+                expires_at=None,
+                actor=f"user:{user_id}",
+            )
+            pair = await open_device(
+                unit, mint, user=user, visit=visit, method="registration", scopes=None
+            )
+    except IntegrityError:
+        await _refuse_taken(log, email=body.email, username=username)
+        raise
+    return SignInView(**TokenView.of(pair).model_dump(), user=UserView.of(user, api_key=api_key))
+
+
+@router.post("/login", openapi_extra=SIGN_IN_BODY)
+async def login(
+    body: Annotated[LoginBody | LoginForm, Depends(sign_in_body)],
+    passwords: Hashing,
+    log: Log,
+    mint: Mint,
+    visit: VisitOf,
+) -> SignInView:
+    """Signs in by email address or username; takes JSON or the OAuth 2 form."""
+    scopes = narrowed(body.scope)
+    attempted = await attempt(log, passwords, name=body.name, password=body.password)
+    async with log.unit(attempted.stream) as unit:
+        outcome = await complete(unit, mint, attempted, visit=visit, scopes=scopes)
+    if not isinstance(outcome, SignedInAs):
+        raise outcome
+    return SignInView(**TokenView.of(outcome.tokens).model_dump(), user=UserView.of(outcome.user))
+
+
+@router.post("/change-password")
+async def change_own_password(
+    body: PasswordBody, caller: AccountOwner, passwords: Hashing, log: Log, live: Live
+) -> MessageView:
+    """Replaces the password and ends every other sign-in."""
+    async with log.database.read() as session:
+        user = await get_account(session, caller.user_id)
+    verdict = await passwords.verify(body.current_password, user.password_hash)
+    if not verdict.valid or user.password_hash is None:
+        raise WrongPassword
+    words = (user.username, user.email, user.email.partition("@")[0])
+    new_hash = await passwords.hash_changed(
+        body.new_password, current=body.current_password, context=words
+    )
+    async with log.unit(account_stream(user.id)) as unit:
+        await change_password(
+            unit,
+            user_id=user.id,
+            verified_hash=user.password_hash,
+            new_hash=new_hash,
+            keep_device=caller.device_id,
+            actor=caller.actor,
+        )
+    live.forget_user(user.id)
+    return MessageView(message="The password is changed; every other device is signed out.")
+
+
+async def _refuse_taken(log: EventLog, *, email: str, username: str) -> None:
+    """Refuses what another account has.
+
+    Raises:
+        EmailTaken: The address.
+        UsernameTaken: The name.
+    """
+    async with log.database.read() as session:
+        found = await taken(session, email=email, username=username)
+    if "email" in found:
+        raise EmailTaken(param="email")
+    if "username" in found:
+        raise UsernameTaken(param="username")
+
+
+async def _free_username(log: EventLog, email: str) -> str:
+    name = username_from(email)
+    async with log.database.read() as session:
+        found = await taken(session, email=None, username=name)
+    return f"{name}-{new_secret()[:4].strip('-_')}x" if found else name

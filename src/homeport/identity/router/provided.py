@@ -1,0 +1,29 @@
+"""What identity's endpoints ask wiring for, by type."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from homeport.eventlog import EventLog
+from homeport.identity.access import Caller, needs
+from homeport.identity.access_tokens import AccessTokens
+from homeport.identity.activity import Activity
+from homeport.identity.authenticator import Authenticator
+from homeport.identity.mint import TokenMint
+from homeport.identity.passwords import Passwords
+from homeport.identity.registration import Registration
+from homeport.identity.roles import ACCOUNT_MANAGE
+from homeport.identity.signing_keys import SigningKeys
+from homeport.kernel.http.provide import provided
+
+Log = Annotated[EventLog, provided(EventLog)]
+Hashing = Annotated[Passwords, provided(Passwords)]
+Mint = Annotated[TokenMint, provided(TokenMint)]
+Tokens = Annotated[AccessTokens, provided(AccessTokens)]
+Live = Annotated[Authenticator, provided(Authenticator)]
+Keys = Annotated[SigningKeys, provided(SigningKeys)]
+Registering = Annotated[Registration, provided(Registration)]
+Figures = Annotated[Activity, provided(Activity)]
+
+AccountOwner = Annotated[Caller, needs(ACCOUNT_MANAGE)]
+"""The caller, with a credential that may change what proves who they are."""

@@ -1,0 +1,120 @@
+"""Staying and going: refresh, sign out, and the question whether a token still holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+
+from homeport.identity.access import Caller, SignedIn
+from homeport.identity.errors import CredentialRefused, RefreshRefused
+from homeport.identity.opaque import parse_refresh
+from homeport.identity.repository import find_refresh, get_account
+from homeport.identity.router.provided import Live, Log, Mint
+from homeport.identity.schemas import (
+    LogoutBody,
+    MessageView,
+    RefreshBody,
+    TokenView,
+    VerifiedView,
+    VerifyBody,
+)
+from homeport.identity.service.accounts import account_stream
+from homeport.identity.service.devices import revoke_device, revoke_devices
+from homeport.identity.service.refresh import rotate
+from homeport.identity.visit import VisitOf
+
+router = APIRouter(prefix="/v1/auth", tags=["authentication"])
+
+
+@router.post("/refresh")
+async def refresh(body: RefreshBody, log: Log, mint: Mint, live: Live, visit: VisitOf) -> TokenView:
+    """Gives a fresh token pair for a refresh token, which is thereby spent."""
+    presented = parse_refresh(body.refresh_token)
+    if presented is None:
+        raise RefreshRefused
+    async with log.database.read() as session:
+        found = await find_refresh(session, presented.token_id, presented.secret_hash)
+    if found is None:
+        raise RefreshRefused
+    user_id = found[1].user_id
+    async with log.unit(account_stream(user_id)) as unit:
+        pair = await rotate(
+            unit, mint, user_id=user_id, token_id=presented.token_id, address=visit.address
+        )
+    if pair is None:
+        live.forget_user(user_id)
+        raise RefreshRefused
+    return TokenView.of(pair)
+
+
+@router.post("/logout")
+async def logout(
+    caller: SignedIn,
+    log: Log,
+    live: Live,
+    body: Annotated[LogoutBody | str | None, Body()] = None,
+) -> MessageView:
+    """Signs out: the caller's own device, and the one that a given refresh token belongs to."""
+    text = body.refresh_token if isinstance(body, LogoutBody) else body
+    ending = {
+        device for device in (caller.device_id, await _own_device(log, caller, text)) if device
+    }
+    async with log.unit(account_stream(caller.user_id)) as unit:
+        for device_id in sorted(ending):
+            await revoke_device(
+                unit,
+                user_id=caller.user_id,
+                device_id=device_id,
+                reason="logout",
+                actor=caller.actor,
+            )
+    live.forget_user(caller.user_id)
+    return MessageView(message="Signed out." if ending else "No device was signed in.")
+
+
+@router.post("/logout-all")
+async def logout_all(caller: SignedIn, log: Log, live: Live) -> MessageView:
+    """Signs every device of the caller out; API keys stay."""
+    async with log.unit(account_stream(caller.user_id)) as unit:
+        count = await revoke_devices(
+            unit, user_id=caller.user_id, reason="logout-all", actor=caller.actor
+        )
+    live.forget_user(caller.user_id)
+    return MessageView(message=f"Signed out: {count}.")
+
+
+@router.post("/verify-token", response_model_exclude_none=True)
+async def verify_token(
+    caller: SignedIn, log: Log, live: Live, body: VerifyBody | None = None
+) -> VerifiedView:
+    """Tells whether a token of the caller's own holds; of anybody else's it says no."""
+    subject = caller
+    if body is not None and body.token is not None:
+        try:
+            subject = await live.identify(body.token, keys_only=False)
+        except CredentialRefused:
+            return VerifiedView(valid=False)
+        if subject.user_id != caller.user_id:
+            return VerifiedView(valid=False)
+    async with log.database.read() as session:
+        user = await get_account(session, caller.user_id)
+    return VerifiedView(
+        valid=True,
+        expires_at=subject.expires_at,
+        user_id=user.id,
+        email=user.email,
+        username=user.username,
+        roles=sorted(subject.roles),
+        scopes=None if subject.scopes is None else sorted(subject.scopes),
+    )
+
+
+async def _own_device(log: Log, caller: Caller, text: str | None) -> str | None:
+    """The caller's device that a refresh token belongs to; a foreign one ends nothing."""
+    presented = None if text is None else parse_refresh(text)
+    if presented is None:
+        return None
+    async with log.database.read() as session:
+        found = await find_refresh(session, presented.token_id, presented.secret_hash)
+    return found[1].id if found is not None and found[1].user_id == caller.user_id else None

@@ -1,0 +1,94 @@
+"""Sign-ins as devices: opened with a family of refresh tokens, ended with all their tokens."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, update
+
+from homeport.eventlog import Unit
+from homeport.eventlog.catalogue.account import (
+    DeviceEnd,
+    DeviceRevoked,
+    LoginMethod,
+    LoginSucceeded,
+)
+from homeport.identity.mint import TokenMint, TokenPair
+from homeport.identity.models import Device, User
+from homeport.identity.repository import live_device
+from homeport.identity.visit import Visit
+from homeport.kernel import clock
+from homeport.kernel.ids import new_id
+
+
+async def open_device(
+    unit: Unit,
+    mint: TokenMint,
+    *,
+    user: User,
+    visit: Visit,
+    method: LoginMethod,
+    scopes: frozenset[str] | None,
+) -> TokenPair:
+    """Signs `user` in: a device, its first refresh token, and the pair to hand over."""
+    now = clock.utc_now()
+    device = Device(
+        id=new_id(),
+        user_id=user.id,
+        name=visit.device_name,
+        address=visit.address,
+        scopes=None if scopes is None else sorted(scopes),
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + mint.absolute,
+        revoked_at=None,
+    )
+    row, text = mint.first(device, now=now)
+    unit.session.add(device)
+    await unit.session.flush()  # the token refers to the device
+    unit.session.add(row)
+    user.last_login_at = now
+    unit.append(
+        f"account:{user.id}",
+        LoginSucceeded(
+            device_id=device.id,
+            method=method,
+            address=visit.address,
+            user_agent=visit.user_agent,
+        ),
+        actor=f"user:{user.id}",
+    )
+    return mint.pair(device, roles=user.roles, refresh=text)
+
+
+async def revoke_device(
+    unit: Unit, *, user_id: str, device_id: str, reason: DeviceEnd, actor: str
+) -> bool:
+    """Ends one sign-in of `user_id`; False when it is not theirs or had ended."""
+    ended = await _end(unit, user_id, reason, actor, Device.id == device_id)
+    return bool(ended)
+
+
+async def revoke_devices(
+    unit: Unit, *, user_id: str, reason: DeviceEnd, actor: str, keep: str | None = None
+) -> int:
+    """Ends every sign-in of `user_id` but `keep`; returns how many."""
+    which = () if keep is None else (Device.id != keep,)
+    return len(await _end(unit, user_id, reason, actor, *which))
+
+
+async def _end(
+    unit: Unit, user_id: str, reason: DeviceEnd, actor: str, *which: ColumnElement[bool]
+) -> list[str]:
+    now = clock.utc_now()
+    result = await unit.session.execute(
+        update(Device)
+        .where(*live_device(user_id, now), *which)
+        .values(revoked_at=now)
+        .returning(Device.id)
+        .execution_options(synchronize_session=False)
+    )
+    ended = sorted(result.scalars())
+    for device_id in ended:
+        unit.append(
+            f"account:{user_id}", DeviceRevoked(device_id=device_id, reason=reason), actor=actor
+        )
+    return ended

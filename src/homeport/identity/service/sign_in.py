@@ -1,0 +1,129 @@
+"""Signing in with a password: what is checked before the unit, and what is recorded inside it.
+
+Known and unknown names cost the same: one query, one verification, one unit with one event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import update
+
+from homeport.eventlog import EventLog, Unit
+from homeport.eventlog.catalogue.account import LoginFailed, LoginRefusal, PasswordRehashed
+from homeport.identity.errors import AccountDisabled, SignInRefused, UnknownScope
+from homeport.identity.mint import TokenMint, TokenPair
+from homeport.identity.models import User
+from homeport.identity.names import folded
+from homeport.identity.passwords import Passwords, Verdict, hash_kind
+from homeport.identity.repository import find_account
+from homeport.identity.roles import PERMISSIONS
+from homeport.identity.service.accounts import account_stream
+from homeport.identity.service.devices import open_device
+from homeport.identity.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in whose password has been looked at; `user` is None when nobody has the name."""
+
+    name: str
+    user: User | None
+    verdict: Verdict
+
+    @property
+    def stream(self) -> str:
+        """The stream that the attempt is recorded on."""
+        return account_stream(self.user.id) if self.user is not None else "system"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInAs:
+    """A successful sign-in."""
+
+    user: User
+    tokens: TokenPair
+
+
+def narrowed(scope: str) -> frozenset[str] | None:
+    """The scopes that a sign-in is limited to, as OAuth 2 spells them; empty is no limit.
+
+    Raises:
+        UnknownScope: One of them does not exist.
+    """
+    wanted = frozenset(scope.split())
+    unknown = sorted(wanted - PERMISSIONS)
+    if unknown:
+        raise UnknownScope(
+            f"{', '.join(unknown)} is no scope; there are: {', '.join(sorted(PERMISSIONS))}.",
+            param="scope",
+        )
+    return wanted or None
+
+
+async def attempt(log: EventLog, passwords: Passwords, *, name: str, password: str) -> Attempt:
+    """Looks at a name and a password; changes nothing.
+
+    Raises:
+        PasswordsBusy: Too many others are being looked at.
+    """
+    async with log.database.read() as session:
+        user = await find_account(session, name)
+    stored = None if user is None else user.password_hash
+    return Attempt(name, user, await passwords.verify(password, stored))
+
+
+async def complete(
+    unit: Unit,
+    mint: TokenMint,
+    attempted: Attempt,
+    *,
+    visit: Visit,
+    scopes: frozenset[str] | None,
+) -> SignedInAs | AccountDisabled | SignInRefused:
+    """Signs in or records the failure; a refusal is returned, so that its record is committed."""
+    user, reason = await _judge(unit, attempted)
+    if user is None or reason is not None:
+        refused = reason or "unknown"
+        unit.append(
+            attempted.stream,
+            LoginFailed(
+                reason=refused,
+                name_digest=mint.name_digest(folded(attempted.name)),
+                address=visit.address,
+            ),
+            actor="system",
+        )
+        return AccountDisabled() if refused == "disabled" else SignInRefused()
+    await _upgrade(unit, user, attempted.verdict.upgraded)
+    tokens = await open_device(unit, mint, user=user, visit=visit, method="password", scopes=scopes)
+    return SignedInAs(user, tokens)
+
+
+async def _judge(unit: Unit, attempted: Attempt) -> tuple[User | None, LoginRefusal | None]:
+    """The account as it is now, under the stream's lock, and why it is refused."""
+    before = attempted.user
+    if before is None:
+        return None, "unknown"
+    user = await unit.session.get_one(User, before.id)
+    if before.password_hash is None:
+        return user, "no-password"
+    if not attempted.verdict.valid or user.password_hash != before.password_hash:
+        return user, "password"
+    return user, None if user.is_active else "disabled"
+
+
+async def _upgrade(unit: Unit, user: User, upgraded: str | None) -> None:
+    if upgraded is None or user.password_hash is None:
+        return
+    before = user.password_hash
+    await unit.session.execute(
+        update(User)
+        .where(User.id == user.id, User.password_hash == before)
+        .values(password_hash=upgraded)
+    )
+    unit.append(
+        account_stream(user.id),
+        PasswordRehashed(before=hash_kind(before), after=hash_kind(upgraded)),
+        actor="system",
+    )

@@ -1,0 +1,173 @@
+"""The keys that sign access tokens: kept sealed in a table, held open in memory, published as JWKS.
+
+A key is `next` (published, not yet used), `active` (signs) or `retiring` (verifies until its tokens
+are gone). A lookup never leaves the process: `load` brings the table's state in, as a chore.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+from joserfc.jwk import RSAKey
+from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
+
+from homeport.eventlog import EventLog, Unit
+from homeport.eventlog.catalogue.account import SigningKeyCreated
+from homeport.identity.models import SigningKey
+from homeport.kernel import clock
+from homeport.kernel.crypto import KeyRing, SealForeign
+from homeport.kernel.db import Database
+
+ALGORITHM: Final = "RS256"
+RSA_BITS: Final = 3072
+_PURPOSE: Final = "signing-keys"
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """One state of the table. `epoch` rises when a key goes, and with it what it had verified."""
+
+    active_kid: str
+    active: RSAKey
+    verifying: Mapping[str, tuple[str, RSAKey]]
+    published: tuple[dict[str, Any], ...]
+    epoch: int
+
+
+class SigningKeys:
+    """The present keys."""
+
+    def __init__(self, log: EventLog, keyring: KeyRing) -> None:
+        self._log = log
+        self._database: Database = log.database
+        self._keyring = keyring
+        self._keys: _Keys | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Rises whenever a key stops verifying: what was verified before counts no more."""
+        return self._now.epoch
+
+    @property
+    def active(self) -> tuple[str, RSAKey]:
+        """The key that signs, and its id."""
+        return self._now.active_kid, self._now.active
+
+    def verifying(self, kid: str, algorithm: str) -> RSAKey | None:
+        """The public key `kid`, if it exists and is one for `algorithm`: a property of the key."""
+        known = self._now.verifying.get(kid)
+        return known[1] if known is not None and known[0] == algorithm else None
+
+    def published(self) -> dict[str, Any]:
+        """The JSON Web Key Set (RFC 7517 section 5), public members only."""
+        return {"keys": list(self._now.published)}
+
+    async def load(self) -> None:
+        """Takes the table's state, making the first key when there is none.
+
+        Raises:
+            SealForeign: The active key was sealed under another secret.
+            Unavailable: The database does not answer.
+        """
+        rows = await self._rows()
+        if not any(row.state == "active" for row in rows):
+            await self._make_first()
+            rows = await self._rows()
+        before = self._keys
+        known = {row.id: (row.algorithm, _public(row)) for row in rows}
+        gone = before is not None and not before.verifying.keys() <= known.keys()
+        active = next(row for row in rows if row.state == "active")
+        if before is not None and before.active_kid == active.id:
+            private = before.active
+        else:
+            private = self._opened(active)
+        self._keys = _Keys(
+            active_kid=active.id,
+            active=private,
+            verifying=MappingProxyType(known),
+            published=tuple(row.public_jwk for row in rows),
+            epoch=(before.epoch if before else 0) + gone,
+        )
+
+    @property
+    def _now(self) -> _Keys:
+        if self._keys is None:
+            raise RuntimeError("the signing keys were not loaded")
+        return self._keys
+
+    async def _rows(self) -> list[SigningKey]:
+        query = (
+            select(SigningKey)
+            .where(or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > clock.utc_now()))
+            .order_by(SigningKey.created_at, SigningKey.id)
+        )
+        async with self._database.read() as session:
+            return list(await session.scalars(query))
+
+    async def _make_first(self) -> None:
+        """Makes the active key; of two nodes that start at once, one wins and both use its key."""
+        private = await asyncio.to_thread(generate_private_key, 65537, RSA_BITS)
+        try:
+            async with self._log.unit("system") as unit:
+                self._add(unit, private)
+        except IntegrityError:
+            _logger.info("signing-key.made-elsewhere")
+
+    def _add(self, unit: Unit, private: RSAPrivateKey) -> None:
+        key = RSAKey.import_key(private.public_key())
+        kid = key.thumbprint()  # RFC 7638: the id says which key it is
+        public = key.as_dict(private=False) | {"kid": kid, "use": "sig", "alg": ALGORITHM}
+        der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        now = clock.utc_now()
+        unit.session.add(
+            SigningKey(
+                id=kid,
+                algorithm=ALGORITHM,
+                state="active",
+                public_jwk=public,
+                private_sealed=self._keyring.seal(_PURPOSE, der, context=_context(kid)),
+                created_at=now,
+                activated_at=now,
+                retires_at=None,
+            )
+        )
+        unit.append(
+            "system",
+            SigningKeyCreated(key_id=kid, algorithm=ALGORITHM, state="active"),
+            actor="system",
+        )
+
+    def _opened(self, row: SigningKey) -> RSAKey:
+        try:
+            der = self._keyring.open(_PURPOSE, row.private_sealed, context=_context(row.id))
+        except SealForeign:
+            raise SealForeign(
+                "The signing key in this database was sealed under another secret. Restore "
+                "DATA_DIR/secret.key, or set SECRET_KEY to the secret that this database knew."
+            ) from None
+        private = load_der_private_key(der, password=None)
+        if not isinstance(private, RSAPrivateKey):
+            raise TypeError("the signing key is no RSA key")
+        return RSAKey.import_key(private)
+
+
+def _context(kid: str) -> tuple[str, ...]:
+    return ("signing_keys", "private_sealed", kid)
+
+
+def _public(row: SigningKey) -> RSAKey:
+    return RSAKey.import_key({name: row.public_jwk[name] for name in ("kty", "n", "e")})

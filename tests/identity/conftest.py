@@ -1,0 +1,56 @@
+"""Identity on both databases, behind a real socket, and a clock that tests may move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from homeport.eventlog import EventLog
+from homeport.identity.opening import Identity, open_identity
+from homeport.kernel import clock
+from homeport.kernel.crypto import KeyRing
+from identity.door import Door, open_door
+
+SECRET = b"a secret of this test run, long enough to be one"
+Shift = Callable[[timedelta], None]
+
+
+@pytest.fixture
+def keyring() -> KeyRing:
+    return KeyRing(SECRET)
+
+
+@pytest.fixture
+async def identity(log: EventLog, keyring: KeyRing) -> AsyncIterator[Identity]:
+    opened = await open_identity(log, keyring)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def door(log: EventLog, identity: Identity) -> AsyncIterator[Door]:
+    async with open_door(log, identity) as opened:
+        yield opened
+
+
+@pytest.fixture
+def shift_clock(monkeypatch: pytest.MonkeyPatch) -> Shift:
+    """Moves the wall clock and the clock that counts sleep, as a night on a laptop does."""
+    wall, boot = clock.utc_now, clock.boot_seconds
+    moved = timedelta()
+
+    def now() -> datetime:
+        return wall() + moved
+
+    def booted() -> float:
+        return boot() + moved.total_seconds()
+
+    def shift(by: timedelta) -> None:
+        nonlocal moved
+        moved += by
+
+    monkeypatch.setattr(clock, "utc_now", now)
+    monkeypatch.setattr(clock, "boot_seconds", booted)
+    return shift
