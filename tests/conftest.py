@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from subprocess import Popen
@@ -11,6 +12,7 @@ import pytest
 
 from homeport.eventlog import EventLog
 from homeport.kernel.db import Database
+from homeport.kernel.log import configure_log
 from support.database import (
     postgresql_database,
     postgresql_template,
@@ -33,6 +35,8 @@ def is_worker(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The main process owns the run's directory and PostgreSQL's guardian."""
+    configure_log("WARNING", "json")
+    logging.getLogger().handlers.clear()  # pytest brings its own
     if not is_worker(config):
         make_run_directory()
         config.stash[GUARDIAN] = start_guardian()

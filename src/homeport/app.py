@@ -46,7 +46,7 @@ def create_app(settings: Settings, *, house: House | None = None) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
-        middleware=_layers(settings),
+        middleware=layers(settings),
         lifespan=None if house is not None else lifespan,
     )
     install_error_handlers(app)
@@ -59,7 +59,8 @@ def create_app(settings: Settings, *, house: House | None = None) -> FastAPI:
     return app
 
 
-def _layers(settings: Settings) -> list[Middleware]:
+def layers(settings: Settings) -> list[Middleware]:
+    """What every request passes, outermost first."""
     https = (settings.public_url or "").startswith("https://")
     # Base64 makes four bytes out of three.
     file_body = settings.max_file_size * 4 // 3 + ENVELOPE

@@ -25,59 +25,80 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
     environment: Literal["development", "production"] = Field(
-        "development", description="production refuses unsafe settings instead of warning"
+        default="development", description="production refuses unsafe settings instead of warning"
     )
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on")
-    data_dir: Path = Field(Path("~/.homeport"), description="database, keys and workspaces")
-    workspace_dir: Path | None = Field(None, description="default: DATA_DIR/workspaces")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
+    data_dir: Path = Field(default=Path("~/.homeport"), description="database, keys and workspaces")
+    workspace_dir: Path | None = Field(default=None, description="default: DATA_DIR/workspaces")
     workspace_roots: CommaList = Field(
-        (), description="directories under which a project may be opened by its path"
+        default=(), description="directories under which a project may be opened by its path"
     )
     secret_key: SecretStr | None = Field(
-        None, description="default: DATA_DIR/secret.key, made at the first start"
+        default=None, description="default: DATA_DIR/secret.key, made at the first start"
     )
     database_url: str | None = Field(
-        None, description="default: SQLite in DATA_DIR; postgresql://user:password@host/name"
+        default=None,
+        description="default: SQLite in DATA_DIR; postgresql://user:password@host/name",
     )
-    redis_url: str | None = Field(None, description="optional: wake-ups between nodes")
+    redis_url: str | None = Field(default=None, description="optional: wake-ups between nodes")
 
     anthropic_api_key: SecretStr | None = Field(
-        None, description="without it the demo model answers"
+        default=None, description="without it the demo model answers"
     )
-    anthropic_base_url: str | None = Field(None, description="default: the SDK's own")
-    anthropic_model: str | None = Field(None, description="model of new sessions")
-    anthropic_max_tokens: int = Field(4096, ge=1, description="default of stateless calls")
+    anthropic_base_url: str | None = Field(default=None, description="default: the SDK's own")
+    anthropic_model: str | None = Field(default=None, description="model of new sessions")
+    anthropic_max_tokens: int = Field(default=4096, ge=1, description="default of stateless calls")
 
-    cors_origins: CommaList = Field(DEFAULT_CORS, description="exact origins, comma separated")
-    trusted_hosts: CommaList = Field((), description="Host names answered; empty: loopback")
-    trusted_proxies: CommaList = Field((), description="CIDRs whose X-Forwarded-* is believed")
-    public_url: str | None = Field(None, description="the address that people see")
+    cors_origins: CommaList = Field(
+        default=DEFAULT_CORS, description="exact origins, comma separated"
+    )
+    trusted_hosts: CommaList = Field(default=(), description="Host names answered; empty: loopback")
+    trusted_proxies: CommaList = Field(
+        default=(), description="CIDRs whose X-Forwarded-* is believed"
+    )
+    public_url: str | None = Field(default=None, description="the address that people see")
     registration: Literal["open", "invite", "closed"] = Field(
-        "open", description="who may make an account"
+        default="open", description="who may make an account"
     )
 
-    session_timeout: int = Field(3600, ge=1, description="seconds until a session counts as idle")
-    max_sessions_per_user: int = Field(10, ge=1, description="sessions at work at once, per user")
-    access_token_expire_minutes: int = Field(15, ge=1, description="lifetime of an access token")
-    refresh_token_expire_days: int = Field(7, ge=1, description="idle lifetime of a refresh token")
-    refresh_token_absolute_days: int = Field(30, ge=1, description="absolute lifetime of a sign-in")
-    password_min_length: int = Field(8, ge=8, le=128, description="characters")
-    password_hasher: Literal["argon2id", "bcrypt"] = Field("argon2id", description="for new hashes")
+    session_timeout: int = Field(
+        default=3600, ge=1, description="seconds until a session counts as idle"
+    )
+    max_sessions_per_user: int = Field(
+        default=10, ge=1, description="sessions at work at once, per user"
+    )
+    access_token_expire_minutes: int = Field(
+        default=15, ge=1, description="lifetime of an access token"
+    )
+    refresh_token_expire_days: int = Field(
+        default=7, ge=1, description="idle lifetime of a refresh token"
+    )
+    refresh_token_absolute_days: int = Field(
+        default=30, ge=1, description="absolute lifetime of a sign-in"
+    )
+    password_min_length: int = Field(default=8, ge=8, le=128, description="characters")
+    password_hasher: Literal["argon2id", "bcrypt"] = Field(
+        default="argon2id", description="for new hashes"
+    )
 
-    max_request_size: int = Field(1 << 20, description="bytes of a JSON body")
-    max_file_size: int = Field(10 << 20, description="bytes of a file")
+    max_request_size: int = Field(default=1 << 20, description="bytes of a JSON body")
+    max_file_size: int = Field(default=10 << 20, description="bytes of a file")
     sandbox: Literal["auto", "full", "seatbelt", "landlock", "none"] = Field(
-        "auto", description="auto takes the strongest rung that this machine holds"
+        default="auto", description="auto takes the strongest rung that this machine holds"
     )
-    approval_ttl: int = Field(86_400, ge=1, description="seconds until an approval expires")
-    run_max_turns: int = Field(100, ge=1, description="model turns in one run")
-    run_max_tokens: int = Field(2_000_000, ge=1, description="tokens in and out in one run")
-    run_max_seconds: int = Field(3_600, ge=1, description="wall-clock seconds of one run")
-    tool_timeout: int = Field(600, ge=1, description="seconds that one command may take at most")
-    lease_ttl: float = Field(12.0, gt=0, description="seconds until a silent node loses its runs")
+    approval_ttl: int = Field(default=86_400, ge=1, description="seconds until an approval expires")
+    run_max_turns: int = Field(default=100, ge=1, description="model turns in one run")
+    run_max_tokens: int = Field(default=2_000_000, ge=1, description="tokens in and out in one run")
+    run_max_seconds: int = Field(default=3_600, ge=1, description="wall-clock seconds of one run")
+    tool_timeout: int = Field(
+        default=600, ge=1, description="seconds that one command may take at most"
+    )
+    lease_ttl: float = Field(
+        default=12.0, gt=0, description="seconds until a silent node loses its runs"
+    )
     outbound_allow: CommaList = Field(
-        (), description="host:port or CIDR that may be called although not public"
+        default=(), description="host:port or CIDR that may be called although not public"
     )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

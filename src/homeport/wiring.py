@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from homeport import __version__, migrations
 from homeport.eventlog import EventLog
-from homeport.kernel.data_directory import data_directory
+from homeport.kernel.data_directory import data_directory_lock, make_data_directory
 from homeport.kernel.db import Database
 from homeport.kernel.errors import Invalid
 from homeport.kernel.http.draining import Draining
@@ -126,9 +126,10 @@ def refuse_unsafe(settings: Settings) -> None:
 
 async def _storage(house: House) -> None:
     settings = house.settings
+    make_data_directory(settings.data_path)
     database = Database(settings.effective_database_url)
     if database.dialect == "sqlite":
-        house.rooms.enter_context(data_directory(settings.data_path))
+        house.rooms.enter_context(data_directory_lock(settings.data_path))
     house.rooms.push_async_callback(database.close)
     if not await migrations.is_current(database):
         await migrations.upgrade(database)

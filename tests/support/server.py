@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -13,12 +14,14 @@ import urllib.request  # noqa: TID251 - a test is a client
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 KEY = re.compile(r"\bck_[A-Za-z0-9_-]{16,}")
 START_S = 60.0
 STOP_S = 60.0
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START", "TZ")
 
 
@@ -28,7 +31,7 @@ class MakeServer(Protocol):
     def __call__(self, **settings: str) -> Server: ...
 
 
-class ServerFailed(Exception):
+class ServerFailed(Exception):  # noqa: N818 - the house's errors say what happened
     """The server did not start; the message is what it said."""
 
 
@@ -50,7 +53,7 @@ class Server:
         self._port = 0
         self._admin_key: str | None = None
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -110,6 +113,7 @@ class Server:
                 stderr=log,
                 env=self.environment(),
                 cwd=self._folder,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, nothing allocated
             )
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -153,6 +157,12 @@ class Server:
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the server was not started"
         return self._process
+
+
+def _die_with_parent() -> None:
+    """In the child: a test run that is killed takes its servers with it (Linux)."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _answers(address: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from homeport import migrations
+from homeport.kernel.data_directory import make_data_directory
 from homeport.kernel.db import Database
 from homeport.settings import Settings
 
@@ -13,6 +14,7 @@ async def move_schema(settings: Settings, revision: str) -> str:
     Raises:
         HomeportError: The database does not answer, or does not know the revision.
     """
+    make_data_directory(settings.data_path)
     database = Database(settings.effective_database_url)
     try:
         now = await migrations.current(database)

@@ -8,13 +8,28 @@ import socket
 from collections.abc import Awaitable, Callable
 from types import FrameType
 
+import orjson
 import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from homeport.kernel.errors import Invalid
+from homeport.kernel.http.documents import MEDIA_TYPE
+from homeport.kernel.http.errors import error_document
+from homeport.kernel.http.middleware.edge import SECURITY_HEADERS
+from homeport.kernel.http.middleware.exchange import REQUEST_ID
+from homeport.kernel.ids import new_id
+
 LONGEST_HEAD = 1 << 16  # bytes of a request's head; the parser itself would take any number
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+class NotHTTP(Invalid):
+    """The bytes are no request that this server reads."""
+
+    code = "request.not-http"
+    title = "This is not a request"
 
 
 class BoundedHTTP(HttpToolsProtocol):
@@ -31,6 +46,22 @@ class BoundedHTTP(HttpToolsProtocol):
         if self._heading and self._bytes_of_head > LONGEST_HEAD and not self.transport.is_closing():
             log.warning("request.head-too-long", bytes=self._bytes_of_head)
             self.send_400_response("The head of the request is too long.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no request with the error document, and closes."""
+        log.info("request.not-http", reason=msg)
+        scope = {"path": "", REQUEST_ID: new_id()}
+        body = orjson.dumps(error_document(NotHTTP(msg), scope))
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            (b"x-request-id", scope[REQUEST_ID].encode()),
+            *SECURITY_HEADERS,
+        ]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s\r\n%s" % (lines, body))
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """A head begins."""

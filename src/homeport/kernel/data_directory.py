@@ -25,26 +25,41 @@ class DataDirectoryUnusable(Unavailable):
     title = "The data directory cannot be used"
 
 
-@contextmanager
-def data_directory(path: Path) -> Generator[Path]:
-    """Makes `path` (0700) and holds its lock until the block, or the process, ends.
+def make_data_directory(path: Path) -> None:
+    """Makes `path` for its owner alone (0700); leaves one that exists as it is.
 
     Raises:
-        DataDirectoryInUse: Another process holds the lock.
-        DataDirectoryUnusable: It cannot be made or written.
+        DataDirectoryUnusable: It cannot be made.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+@contextmanager
+def data_directory_lock(path: Path) -> Generator[None]:
+    """Holds the directory's lock until the block, or the process, ends.
+
+    Raises:
+        DataDirectoryInUse: Another process holds the lock.
+        DataDirectoryUnusable: It cannot be written.
+    """
+    try:
         descriptor = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        message = f"{path}: {error.strerror}. Set DATA_DIR to a directory that can be written."
-        raise DataDirectoryUnusable(message) from error
+        raise _unusable(path, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             message = f"Another Homeport runs on {path}. Stop it, or set DATA_DIR."
             raise DataDirectoryInUse(message) from None
-        yield path
+        yield
     finally:
         os.close(descriptor)
+
+
+def _unusable(path: Path, error: OSError) -> DataDirectoryUnusable:
+    message = f"{path}: {error.strerror}. Set DATA_DIR to a directory that can be written."
+    return DataDirectoryUnusable(message)

@@ -1,0 +1,110 @@
+# Homeport. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := PYTHON=$(PYTHON) VENV=$(VENV) scripts/setup
+TESTS ?= tests
+ARGS ?=
+SOURCES := src tests scripts $(wildcard bench)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ── what is installed, once; a stamp says so, and a warm start looks at nothing else ──
+
+$(VENV)/.made:
+	@$(SETUP) venv
+
+$(VENV)/.runtime: requirements/runtime.lock | $(VENV)/.made
+	@$(SETUP) runtime
+
+$(VENV)/.package: pyproject.toml $(VENV)/.runtime
+	@$(SETUP) package
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.package
+	@$(SETUP) dev
+
+# ── use ──
+
+.PHONY: run
+run: $(VENV)/.package ## Set up what is missing and serve on http://127.0.0.1:8000
+	@exec $(BIN)/homeport serve $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.dev ## Run the whole suite (TESTS=path ARGS='-k name' narrow it)
+	@$(BIN)/pytest -n 2 -m "not faults and not soak" $(TESTS) $(ARGS)
+
+.PHONY: test-pg
+test-pg: $(VENV)/.dev ## Run the PostgreSQL half of the storage tests
+	@$(BIN)/pytest -n 2 -m "not faults and not soak" -k postgresql $(TESTS) $(ARGS)
+
+.PHONY: faults
+faults: $(VENV)/.dev ## Run the long fault tests: kills, pauses, cut lines
+	@$(BIN)/pytest -m faults --timeout 900 $(TESTS) $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev ## Run the soak tests
+	@$(BIN)/pytest -m soak --timeout 0 $(TESTS) $(ARGS)
+
+# ── check: exactly what CI runs before the tests ──
+
+.PHONY: check
+check: fmt-check lint types imports generated ## Everything but the tests
+
+.PHONY: fmt
+fmt: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --select I --fix --quiet $(SOURCES)
+
+.PHONY: fmt-check
+fmt-check: $(VENV)/.dev
+	@$(BIN)/ruff format --check $(SOURCES)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff
+	@$(BIN)/ruff check $(SOURCES)
+
+.PHONY: types
+types: $(VENV)/.dev ## pyright, strict
+	@$(BIN)/pyright $(SOURCES)
+
+.PHONY: imports
+imports: $(VENV)/.dev ## The house: imports point down
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: generated
+generated: $(VENV)/.dev
+	@$(BIN)/python scripts/generate.py --check
+	@$(BIN)/python scripts/check_locks.py
+
+# ── what is generated ──
+
+.PHONY: openapi
+openapi: $(VENV)/.dev ## Write docs/openapi.json
+	@$(BIN)/python scripts/generate.py docs/openapi.json
+
+.PHONY: events-doc
+events-doc: $(VENV)/.dev ## Write docs/events.md
+	@$(BIN)/python scripts/generate.py docs/events.md
+
+.PHONY: env-example
+env-example: $(VENV)/.dev ## Write .env.example
+	@$(BIN)/python scripts/generate.py .env.example
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Resolve the locks again (needs the network)
+	@VENV=$(VENV) scripts/lock $(ARGS)
+
+.PHONY: revision
+revision: $(VENV)/.dev ## Draft the next migration from the models (NAME=0007_things TITLE='Things')
+	@$(BIN)/python scripts/revision.py "$(NAME)" "$(TITLE)"
+
+.PHONY: clean
+clean: ## Remove the virtual environment and every cache
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,203 @@
+"""`homeport user`: accounts from the terminal, with the server running or stopped.
+
+The commands open the database themselves. A running server believes what it knows about a caller
+for four seconds, so a disabled account is out within five.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from homeport.cli.exits import FAILED
+from homeport.cli.settings import read_settings
+from homeport.eventlog import EventLog
+from homeport.identity.first_start import ADMIN_NAME
+from homeport.identity.models import User
+from homeport.identity.passwords import Passwords
+from homeport.identity.repository import get_named_account, list_accounts
+from homeport.identity.service.accounts import (
+    account_stream,
+    disable_account,
+    enable_account,
+    set_roles,
+)
+from homeport.identity.service.passwords import create_setup_link, set_password
+from homeport.kernel import clock
+from homeport.kernel.db import Database
+from homeport.kernel.errors import HomeportError, Unavailable
+from homeport.migrations import is_current
+from homeport.settings import Settings
+
+ACTOR = "operator"
+ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
+
+app = typer.Typer(help="Accounts: list, reset, disable, enable, roles.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Username or email address.")]
+AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+T = TypeVar("T")
+
+
+class SchemaBehind(Unavailable):
+    """The database is not of this version."""
+
+    code = "storage.schema-behind"
+    title = "The database is not of this version"
+
+
+@app.command("list")
+def list_users(as_json: AsJSON = False) -> None:
+    """List all accounts."""
+    users = [_summary(user) for user in _run(_list(read_settings()))]
+    if as_json:
+        print(json.dumps({"users": users, "total": len(users)}))
+        return
+    for user in users:
+        state = "active" if user["is_active"] else "disabled"
+        print(f"{user['username']:<24} {user['email']:<32} {state:<9} {','.join(user['roles'])}")
+
+
+@app.command()
+def reset(
+    name: Annotated[str, typer.Argument(help="Username or email address.")] = ADMIN_NAME,
+    prompt: Annotated[
+        bool, typer.Option("--prompt", help="Ask for the new password here, without a link.")
+    ] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Print a one-time link that sets a password; it ends every sign-in of the account."""
+    settings = read_settings()
+    if prompt:
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+        username = _run(_set_password(settings, name, password))
+        told: dict[str, Any] = {"username": username, "changed": True}
+        line = f"The password of {username} is set; every device is signed out."
+    else:
+        told = _run(_link(settings, name))
+        line = (
+            f"Open within ten minutes, on this machine, while the server runs:\n\n  {told['url']}\n"
+        )
+    print(json.dumps(told) if as_json else line)
+
+
+@app.command()
+def disable(name: Name, as_json: AsJSON = False) -> None:
+    """Switch an account off and end its sign-ins."""
+    _told(_run(_switch(read_settings(), name, active=False)), as_json=as_json)
+
+
+@app.command()
+def enable(name: Name, as_json: AsJSON = False) -> None:
+    """Switch an account on again."""
+    _told(_run(_switch(read_settings(), name, active=True)), as_json=as_json)
+
+
+@app.command()
+def roles(
+    name: Name,
+    role: Annotated[list[str], typer.Argument(help="All roles that the account is to have.")],
+    as_json: AsJSON = False,
+) -> None:
+    """Replace the roles of an account."""
+    _told(_run(_set_roles(read_settings(), name, role)), as_json=as_json)
+
+
+async def _list(settings: Settings) -> list[User]:
+    async with _opened(settings) as log, log.database.read() as session:
+        return list(await list_accounts(session))
+
+
+async def _link(settings: Settings, name: str) -> dict[str, Any]:
+    async with _opened(settings) as log:
+        user = await _named(log, name)
+        async with log.unit(account_stream(user.id)) as unit:
+            path, expires_at = await create_setup_link(unit, user_id=user.id)
+    host = "127.0.0.1" if settings.host in ANY_ADDRESS else settings.host
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return {
+        "username": user.username,
+        "url": address + path,
+        "expires_at": clock.rfc3339(expires_at),
+    }
+
+
+async def _set_password(settings: Settings, name: str, password: str) -> str:
+    async with _opened(settings) as log:
+        user = await _named(log, name)
+        passwords = Passwords(
+            hasher=settings.password_hasher, min_length=settings.password_min_length
+        )
+        try:
+            words = (user.username, user.email.partition("@")[0])
+            new_hash = await passwords.hash_new(password, context=words)
+        finally:
+            passwords.close()
+        async with log.unit(account_stream(user.id)) as unit:
+            await set_password(
+                unit, user_id=user.id, new_hash=new_hash, how="terminal", actor=ACTOR
+            )
+        return user.username
+
+
+async def _switch(settings: Settings, name: str, *, active: bool) -> User:
+    async with _opened(settings) as log:
+        user = await _named(log, name)
+        async with log.unit(account_stream(user.id), "system") as unit:
+            verb = enable_account if active else disable_account
+            await verb(unit, user_id=user.id, actor=ACTOR)
+        return await _named(log, name)
+
+
+async def _set_roles(settings: Settings, name: str, wanted: list[str]) -> User:
+    async with _opened(settings) as log:
+        user = await _named(log, name)
+        async with log.unit(account_stream(user.id), "system") as unit:
+            await set_roles(unit, user_id=user.id, roles=wanted, actor=ACTOR)
+        return await _named(log, name)
+
+
+async def _named(log: EventLog, name: str) -> User:
+    async with log.database.read() as session:
+        return await get_named_account(session, name)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncGenerator[EventLog]:
+    database = Database(settings.effective_database_url)
+    try:
+        if not await is_current(database):
+            raise SchemaBehind("Start the server once, or run: homeport migrate")
+        yield EventLog(database)
+    finally:
+        await database.close()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except HomeportError as error:
+        print(f"homeport: {error.title}. {error.detail} ({error.code})", file=sys.stderr)
+        raise typer.Exit(FAILED) from None
+
+
+def _summary(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "roles": user.roles,
+        "is_active": user.is_active,
+        "has_password": user.password_hash is not None,
+    }
+
+
+def _told(user: User, *, as_json: bool) -> None:
+    state = "active" if user.is_active else "disabled"
+    line = f"{user.username}: {state}, {', '.join(user.roles)}"
+    print(json.dumps(_summary(user)) if as_json else line)
