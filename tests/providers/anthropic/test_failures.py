@@ -229,7 +229,7 @@ async def test_key_is_in_no_failure(server: Upstream, claude: AnthropicProvider)
 async def test_base_url_that_nobody_listed_is_refused(server: Upstream) -> None:
     claude = AnthropicProvider(Outbound(), api_key="k", base_url=server.url)
     failure, _ = await fail(claude)
-    assert (type(failure), server.requests) == (ProviderRefused, [])
+    assert (type(failure), failure.retryable, server.requests) == (ProviderError, False, [])
     await claude.close()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from homeport.kernel.outbound.addresses import is_public
 from homeport.kernel.outbound.allow import AllowList, entry_for
-from homeport.kernel.outbound.client import Answer, Fetched, Outbound
+from homeport.kernel.outbound.answer import Answer, Fetched
+from homeport.kernel.outbound.client import Outbound
 from homeport.kernel.outbound.errors import (
     OutboundBlocked,
     OutboundError,

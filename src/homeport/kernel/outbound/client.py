@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urljoin
 
@@ -20,14 +19,13 @@ from aiohttp import (
     ThreadedResolver,
 )
 from aiohttp.abc import AbstractResolver
-from multidict import CIMultiDictProxy
 
 from homeport.kernel.outbound.allow import AllowList
+from homeport.kernel.outbound.answer import Answer, Fetched, describe
 from homeport.kernel.outbound.errors import (
     OutboundBlocked,
     OutboundFailed,
     OutboundTimedOut,
-    OutboundTooLarge,
 )
 from homeport.kernel.outbound.resolver import GuardedResolver
 from homeport.kernel.outbound.target import Target, read_target
@@ -42,54 +40,6 @@ CONNECTION_HEADERS = frozenset(
 MEBIBYTE = 1 << 20
 # Makes a socket for (family, type, protocol, canonical name, address) of `getaddrinfo`.
 SocketFactory = Callable[[tuple[int, int, int, str, tuple[Any, ...]]], socket.socket]
-
-
-class Answer:
-    """A response whose body has not been read yet. It lives as long as its `stream` block."""
-
-    def __init__(self, response: ClientResponse, *, max_bytes: int | None) -> None:
-        self._response = response
-        self._max_bytes = max_bytes
-        self._seen = 0
-        self.status: int = response.status
-        self.headers: CIMultiDictProxy[str] = response.headers
-        self.url = str(response.url)
-
-    async def next_chunk(self) -> bytes:
-        """The next piece of the body as it arrived; empty at its end.
-
-        Raises:
-            OutboundFailed: The connection broke before the body's end.
-            OutboundTimedOut: Nothing arrived for the idle time.
-            OutboundTooLarge: More than `max_bytes` arrived.
-        """
-        try:
-            chunk = await self._response.content.readany()
-        except TimeoutError as error:
-            raise OutboundTimedOut("The other side fell silent in the middle.") from error
-        except (ClientError, OSError) as error:
-            raise OutboundFailed(f"The connection broke: {_describe(error)}.") from error
-        self._seen += len(chunk)
-        if self._max_bytes is not None and self._seen > self._max_bytes:
-            raise OutboundTooLarge(f"More than {self._max_bytes} bytes arrived.")
-        return chunk
-
-    async def read(self) -> bytes:
-        """The rest of the body; raises what `next_chunk` raises."""
-        chunks: list[bytes] = []
-        while chunk := await self.next_chunk():
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A response that was read to its end."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-    url: str
 
 
 class Outbound:
@@ -271,7 +221,7 @@ class Outbound:
             raise OutboundTimedOut(f"{target.host} did not answer in time.") from error
         except (ClientError, OSError, ValueError) as error:
             raise OutboundFailed(
-                f"{target.host} could not be reached: {_describe(error)}."
+                f"{target.host} could not be reached: {describe(error)}."
             ) from error
 
     def _open_session(self) -> ClientSession:
@@ -296,10 +246,3 @@ def _next_request(status: int, method: str, body: bytes | None) -> tuple[str, by
     """Method and body after a redirect (RFC 9110, 15.4)."""
     keeps = status in {307, 308} or method in {"GET", "HEAD"}
     return (method, body) if keeps else ("GET", None)
-
-
-def _describe(error: Exception) -> str:
-    """What happened, without the addresses that aiohttp's messages carry."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__

@@ -12,6 +12,8 @@ from homeport.kernel.outbound.allow import AllowList
 from homeport.kernel.outbound.errors import OutboundBlocked
 
 NAME = re.compile(r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}\.?")
+# A name that ends in a number is an address to some resolvers (WHATWG URL, "ends in a number").
+NUMERIC_END = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 # Names that by their definition are somebody's own network (RFC 6761, 6762, 8375, ICANN 2024).
 OWN_NETWORK = ("localhost", "local", "internal", "home.arpa", "lan", "intranet")
@@ -74,7 +76,7 @@ def _require_listed_or_public(target: Target, allow: AllowList) -> None:
         require_address(target.host, target.port, target.address, allow)
         listed = allow.covers(target.host, target.port, target.address)
     else:
-        if NAME.fullmatch(target.host) is None:
+        if NAME.fullmatch(target.host) is None or NUMERIC_END.fullmatch(target.host):
             raise OutboundBlocked("The URL's host is not a valid name.")
         listed = allow.names(target.host, target.port)
         if not listed and _is_own_network(target.host):

@@ -21,6 +21,7 @@ from homeport.providers.anthropic.request import build_body
 from homeport.providers.catalogue import KNOWN, find_claude
 from homeport.providers.errors import (
     ProviderCredentials,
+    ProviderError,
     ProviderInterrupted,
     ProviderRefused,
     ProviderTimeout,
@@ -123,7 +124,7 @@ class AnthropicProvider:
         except OutboundFailed as error:
             raise ProviderInterrupted(error.detail, started=assembler.started) from error
         except OutboundBlocked as error:
-            raise ProviderRefused(error.detail) from error
+            raise ProviderError(error.detail, retryable=False) from error
 
     async def close(self) -> None:
         """Closes the SDK's client and the guarded one."""

@@ -53,6 +53,8 @@ class Signer:
             api_key=api_key,
             base_url=base_url,
             max_retries=0,
+            # A span of the SDK's would end when the request is taken from it.
+            open_telemetry=False,
             default_headers={"anthropic-beta": ",".join(betas)} if betas else None,
             http_client=httpx2.AsyncClient(transport=_Taker(), trust_env=False),
         )
