@@ -22,6 +22,7 @@ from homeport.kernel.db import WriteSession
 # Commit order is not sequence order on PostgreSQL. Held from just before the events' INSERT to the
 # end of the commit, so that no reader ever sees position n+1 before n.
 POSITION_LOCK = 0x6C6F67
+lock_positions = text("SELECT pg_advisory_xact_lock(:key)")
 
 _heads = select(StreamRow.name, StreamRow.id, StreamRow.head_seq, StreamRow.head_hash)
 _move_head = (
@@ -123,7 +124,7 @@ class Unit:
             _move_head, [{"stream_id": h.stream_id, "seq": h.seq, "hash": h.hash} for h in moved]
         )
         if connection.dialect.name == "postgresql":
-            await run(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSITION_LOCK})
+            await run(lock_positions, {"key": POSITION_LOCK})
         await connection.execute(insert(EventRow.__table__), pending.events)  # pyright: ignore[reportArgumentType]
         self._pending = _Pending()
 

@@ -86,9 +86,9 @@ class Feed:
     """
 
     __slots__ = (
+        "_rested",
         "_ring",
         "_ring_bytes",
-        "_rested",
         "_waiting",
         "head",
         "live",
@@ -122,8 +122,8 @@ class Feed:
         for record in records:
             self.head = max(self.head, record.seq)
             self.volume += len(record.payload)
-            closes = record.bounds == "closes" and self.live is not None
-            if closes and self.live is not None and self.live.started_seq < record.seq:
+            live = self.live
+            if record.bounds == "closes" and live is not None and live.started_seq < record.seq:
                 self.live = None
             if self.subscribers:
                 self._ring[record.seq] = record

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Row, TextClause, bindparam, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.eventlog.record import Record
 from homeport.eventlog.text import Block
 
 PAGE_RECORDS = 100
+PAGE_BYTES = 1 << 20
 
 _COLUMNS = "e.seq, e.kind, e.version, e.at, e.actor, e.bounds, p.payload"
 _FROM = """
@@ -19,14 +20,21 @@ FROM events e JOIN event_payloads p ON p.stream_id = e.stream_id AND p.seq = e.s
 WHERE e.stream_id = (SELECT id FROM streams WHERE name = :stream)
 """
 _after = text(f"SELECT {_COLUMNS} {_FROM} AND e.seq > :seq ORDER BY e.seq LIMIT :limit")
+_sizes = text(
+    "SELECT seq, length(payload) FROM event_payloads"
+    " WHERE stream_id = (SELECT id FROM streams WHERE name = :stream) AND seq > :seq"
+    " ORDER BY seq LIMIT :limit"
+)
 _one = text(f"SELECT {_COLUMNS} {_FROM} AND e.seq = :seq")
 _bound_before = text(
     f"SELECT {_COLUMNS} {_FROM} AND e.bounds IS NOT NULL AND e.seq <= :seq"
     " ORDER BY e.seq DESC LIMIT 1"
 )
 _head = text("SELECT head_seq FROM streams WHERE name = :stream")
-_heads = text("SELECT name, head_seq FROM streams WHERE name IN :streams").bindparams(
-    bindparam("streams", expanding=True)
+_position = text("SELECT COALESCE(MAX(position), 0) FROM events")
+_moved = text(
+    "SELECT s.name, MAX(e.seq), MAX(e.position) FROM events e JOIN streams s ON s.id = e.stream_id"
+    " WHERE e.position > :position GROUP BY s.name"
 )
 _open = text(
     "SELECT o.message_id, o.started_seq, o.epoch FROM open_messages o"
@@ -53,17 +61,32 @@ async def head_of(session: AsyncSession, stream: str) -> int | None:
     return await session.scalar(_head, {"stream": stream})
 
 
-async def heads_of(session: AsyncSession, streams: list[str]) -> dict[str, int]:
-    """The last `seq` of each stream that exists."""
-    rows = await session.execute(_heads, {"streams": streams})
-    return {row.name: row.head_seq for row in rows}
+async def last_position(session: AsyncSession) -> int:
+    """The position of the newest event of all streams; 0 when there is none."""
+    return await session.scalar(_position) or 0
+
+
+async def moved_since(session: AsyncSession, position: int) -> tuple[dict[str, int], int]:
+    """The new heads of the streams with events behind `position`, and the last such position."""
+    rows = (await session.execute(_moved, {"position": position})).all()
+    return {name: seq for name, seq, _ in rows}, max((row[2] for row in rows), default=position)
 
 
 async def records_after(
     session: AsyncSession, stream: str, seq: int, *, limit: int = PAGE_RECORDS
 ) -> list[Record]:
-    """At most `limit` records behind `seq`, oldest first."""
-    return await _records(session, _after, stream, {"seq": seq, "limit": limit})
+    """At most `limit` records behind `seq`, oldest first, and about 1 MiB of payload.
+
+    One record at least, if there is any, however large it is.
+    """
+    sizes = await session.execute(_sizes, {"stream": stream, "seq": seq, "limit": limit})
+    count = total = 0
+    for _, size in sizes:
+        total += size
+        if count and total > PAGE_BYTES:
+            break
+        count += 1
+    return await _records(session, _after, stream, {"seq": seq, "limit": count}) if count else []
 
 
 async def record_at(session: AsyncSession, stream: str, seq: int) -> Record | None:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from homeport.eventlog.errors import MessageFenced
 from homeport.eventlog.feed import Feed, Feeds, LiveMessage
@@ -21,6 +22,7 @@ from homeport.kernel.db import Database
 from homeport.kernel.errors import HomeportError
 
 FLUSH_S = 0.05
+RETRY_S = 0.5
 _logger = structlog.get_logger(__name__)
 
 _INSERT = """
@@ -29,6 +31,8 @@ SELECT stream_id, :ordinal, :body FROM open_messages
 WHERE stream_id = (SELECT id FROM streams WHERE name = :stream)
   AND message_id = :message_id AND epoch = :epoch
 """
+# A commit whose answer was lost is made again, with the same rows.
+_AGAIN = " ON CONFLICT (stream_id, ordinal) DO NOTHING"
 
 
 class MessageWriter:
@@ -40,10 +44,10 @@ class MessageWriter:
 
     __slots__ = (
         "_feed",
+        "_flushed",
         "_flusher",
         "_may_show",
-        "flushed_block",
-        "flushed_offset",
+        "_sent",
         "message",
         "stream",
     )
@@ -57,8 +61,8 @@ class MessageWriter:
     ) -> None:
         self.stream = feed.stream
         self.message = message
-        self.flushed_block = -1
-        self.flushed_offset = 0
+        self._flushed = (-1, 0)  # block and offset that the store has
+        self._sent: tuple[tuple[int, int], bytes] | None = None  # what it was asked to take
         self._feed = feed
         self._flusher = flusher
         self._may_show = may_show
@@ -67,21 +71,25 @@ class MessageWriter:
         """Begins the next block.
 
         Raises:
-            MessageFenced: The lease is in doubt.
+            MessageFenced: The lease is in doubt, or the message was closed by somebody else.
         """
         self._check()
         self.message.blocks.append(Block(kind, id, name))
-        self._changed()
+        self._changed(1)
 
     def delta(self, piece: str) -> None:
         """Adds text to the last block and shows it at once.
 
         Raises:
-            MessageFenced: The lease is in doubt.
+            MessageFenced: The lease is in doubt, or the message was closed by somebody else.
+            UnicodeEncodeError: `piece` holds half a character. It would fail in the commit that
+                this message shares with all the others.
         """
         self._check()
+        if not piece.isascii():
+            piece.encode()
         self.message.blocks[-1].add(piece)
-        self._changed()
+        self._changed(len(piece))
 
     def stored(self) -> list[dict[str, Any]]:
         """The blocks so far, in stored form."""
@@ -100,31 +108,50 @@ class MessageWriter:
         self._flusher.feeds.tidy(self._feed)
 
     def _check(self) -> None:
-        if not self._may_show():
+        if self._feed.live is not self.message or not self._may_show():
             raise MessageFenced
 
-    def _changed(self) -> None:
+    def _changed(self, size: int) -> None:
         self._flusher.dirty.add(self)
         self._flusher.wake.set()
+        self._feed.volume += size
         self._feed.touch()
 
-    def unflushed(self) -> list[list[Any]]:
-        """What the store does not have yet, as the JSON pieces of a segment."""
+    def row(self) -> dict[str, Any]:
+        """The next segment; the same one until `took` says that the store has it."""
+        message = self.message
+        if self._sent is None:
+            self._sent = (self._end(), orjson.dumps(self._unflushed()))
+        return {
+            "stream": self.stream,
+            "ordinal": message.segments,
+            "body": self._sent[1],
+            "message_id": message.message_id,
+            "epoch": message.epoch,
+        }
+
+    def took(self) -> bool:
+        """Notes that the store has the last `row`; False when there is more by now."""
+        if self._sent is not None:
+            self._flushed, self._sent = self._sent[0], None
+            self.message.segments += 1
+        return self._flushed == self._end()
+
+    def _end(self) -> tuple[int, int]:
+        blocks = self.message.blocks
+        return len(blocks) - 1, blocks[-1].length
+
+    def _unflushed(self) -> list[list[Any]]:
         pieces: list[list[Any]] = []
-        first = max(self.flushed_block, 0)
-        for index in range(first, len(self.message.blocks)):
+        last, stored = self._flushed
+        for index in range(max(last, 0), len(self.message.blocks)):
             block = self.message.blocks[index]
-            offset = self.flushed_offset if index == self.flushed_block else 0
-            if index > self.flushed_block:
+            offset = stored if index == last else 0
+            if index > last:
                 pieces.append([index, block.type, block.id, block.name])
             if block.length > offset:
                 pieces.append([index, offset, block.since(offset, block.length)])
         return pieces
-
-    def mark(self, block: int, offset: int) -> None:
-        """Notes what a commit has stored."""
-        self.flushed_block, self.flushed_offset = block, offset
-        self.message.segments += 1
 
 
 class Flusher:
@@ -136,7 +163,7 @@ class Flusher:
         self.wake = asyncio.Event()
         self._database = database
         lock = " FOR SHARE" if database.dialect == "postgresql" else ""
-        self._insert = text(_INSERT + lock)
+        self._insert = text(_INSERT + lock + _AGAIN)
 
     def forget(self, writer: MessageWriter) -> None:
         """No further segment for this message."""
@@ -150,8 +177,10 @@ class Flusher:
             await asyncio.sleep(FLUSH_S)
             try:
                 await self.flush()
-            except HomeportError as error:
-                _logger.warning("segments.flush-failed", code=error.code, messages=len(self.dirty))
+            except (HomeportError, SQLAlchemyError, OSError) as error:
+                waiting = len(self.dirty)
+                _logger.warning("segments.flush-failed", messages=waiting, error=repr(error))
+                await asyncio.sleep(RETRY_S)
                 self.wake.set()
 
     async def flush(self) -> None:
@@ -160,31 +189,16 @@ class Flusher:
         Raises:
             Unavailable: The store does not take it now; the text is kept and tried again.
         """
-        batch: list[tuple[MessageWriter, int, int]] = []
-        rows: list[dict[str, Any]] = []
-        for writer in list(self.dirty):
-            message = writer.message
-            last = len(message.blocks) - 1
-            batch.append((writer, last, message.blocks[last].length))
-            rows.append(
-                {
-                    "stream": writer.stream,
-                    "ordinal": message.segments,
-                    "body": orjson.dumps(writer.unflushed()),
-                    "message_id": message.message_id,
-                    "epoch": message.epoch,
-                }
-            )
-        if not rows:
+        # Always in the same order, so that two nodes' flushes do not wait for each other.
+        batch = sorted(self.dirty, key=lambda writer: writer.stream)
+        if not batch:
             return
+        rows = [writer.row() for writer in batch]
         async with self._database.write() as session:
             connection = await session.connection()
             await connection.execute(self._insert, rows)
-        for writer, block, offset in batch:
-            writer.mark(block, offset)
-            message = writer.message
-            ahead = len(message.blocks) - 1 > block or message.blocks[block].length > offset
-            if not ahead:
+        for writer in batch:
+            if writer.took():
                 self.dirty.discard(writer)
             elif writer in self.dirty:
                 self.wake.set()

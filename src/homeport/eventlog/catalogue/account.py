@@ -148,7 +148,7 @@ class PasswordChanged(Event):
 
     kind = "password.changed"
 
-    how: Literal["change", "link"]
+    how: Literal["change", "link", "terminal"]
 
 
 class PasswordRehashed(Event):

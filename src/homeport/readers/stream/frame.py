@@ -21,19 +21,19 @@ class Frame:
         cursor: Where a reader stands after this frame; `id:` on SSE, a member of the JSON.
         kind: A kind of the catalogue, or one of the live ones (API.md 5).
         data: One JSON object on one line, UTF-8.
-        members: What a delta, a block start or a reset carries; empty for stored events.
+        length: Code points that a delta moves its reader on; 0 for all else.
         record: The stored event behind it, if it is one.
     """
 
-    __slots__ = ("_sse", "cursor", "data", "kind", "members", "record")
+    __slots__ = ("_sse", "cursor", "data", "kind", "length", "record")
 
     def __init__(
-        self, cursor: str, kind: str, data: bytes, members: dict[str, Any], record: Record | None
+        self, cursor: str, kind: str, data: bytes, *, length: int = 0, record: Record | None = None
     ) -> None:
         self.cursor = cursor
         self.kind = kind
         self.data = data
-        self.members = members
+        self.length = length
         self.record = record
         self._sse: bytes | None = None
 
@@ -49,10 +49,10 @@ class Frame:
         return self._sse
 
 
-def live_frame(cursor: str, kind: str, members: dict[str, Any]) -> Frame:
+def live_frame(cursor: str, kind: str, members: dict[str, Any], *, length: int = 0) -> Frame:
     """A frame that is computed by the reader and stored nowhere."""
     head = {"cursor": cursor, "kind": kind, "at": clock.rfc3339(clock.utc_now())}
-    return Frame(cursor, kind, orjson.dumps(head | members), members, None)
+    return Frame(cursor, kind, orjson.dumps(head | members), length=length)
 
 
 def event_frame(cursor: str, record: Record) -> Frame:
@@ -60,11 +60,19 @@ def event_frame(cursor: str, record: Record) -> Frame:
     payload = record.payload
     if record.bounds == "closes" or len(payload) > INLINE_BYTES:
         payload = orjson.dumps(_for_the_wire(record, orjson.loads(payload)))
+    return Frame(cursor, record.kind, _document(cursor, record, payload), record=record)
+
+
+def whole_event(record: Record) -> bytes:
+    """A stored event with everything in it: what the `href` of a truncated member leads to."""
+    return _document(str(record.seq), record, record.payload)
+
+
+def _document(cursor: str, record: Record, payload: bytes) -> bytes:
     head = orjson.dumps(
         {"cursor": cursor, "kind": record.kind, "at": _at(record.at), "actor": record.actor}
     )
-    data = head if payload == b"{}" else head[:-1] + b"," + payload[1:]
-    return Frame(cursor, record.kind, data, {}, record)
+    return head if payload == b"{}" else head[:-1] + b"," + payload[1:]
 
 
 def _at(milliseconds: int) -> str:

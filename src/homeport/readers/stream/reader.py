@@ -7,30 +7,55 @@ a message is sent up to what is known, then events; a close waits for the rest o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Sequence
 
 import orjson
 
 from homeport.eventlog import Cursor, EventLog, Record, read
 from homeport.eventlog.cursor import BadCursor, CursorAhead
 from homeport.eventlog.errors import StreamNotFound
-from homeport.eventlog.feed import Feed
+from homeport.eventlog.feed import Feed, Shared
 from homeport.eventlog.text import DELTA_CHARACTERS, Block, blocks_of
 from homeport.readers.stream.frame import Frame, event_frame, live_frame
 
 BATCH_BYTES = 64 * 1024
+LAST_KIND = "session.deleted"
 
 
 class Reader:
-    """Reads one stream from a cursor. Opened by `open`, ended by `close`."""
+    """Reads one stream from a cursor. Opened by `open`, ended by `close`.
 
-    def __init__(self, log: EventLog, stream: str, feed: Feed, at: Cursor) -> None:
+    Attributes:
+        over: The stream's last event was read; nothing follows it.
+    """
+
+    __slots__ = (
+        "_block",
+        "_feed",
+        "_log",
+        "_message_id",
+        "_offset",
+        "_page",
+        "_seen",
+        "_seq",
+        "_stream",
+        "_waiting",
+        "over",
+    )
+
+    def __init__(
+        self, log: EventLog, feed: Feed, at: Cursor, *, message_id: str | None = None
+    ) -> None:
+        self.over = False
         self._log = log
-        self._stream = stream
+        self._stream = feed.stream
         self._feed = feed
         self._seq, self._block, self._offset = at.seq, at.block, at.offset
-        self._message_id: str | None = None
+        self._message_id = message_id  # the one that is open at the cursor
         self._page: dict[int, Record] = {}
+        self._seen = -1
+        self._waiting: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(cls, log: EventLog, stream: str, after: str | None) -> Reader:
@@ -40,11 +65,12 @@ class Reader:
             BadCursor: `after` is no cursor of this stream.
             CursorAhead: `after` is ahead of the log.
             StreamNotFound: Nothing was ever appended to the stream.
+            Unavailable: The database is busy or does not answer.
         """
         asked = None if after is None else Cursor.parse(after)
         feed = log.feeds.attach(stream)
         try:
-            reader = cls(log, stream, feed, asked or Cursor(0))
+            reader = cls(log, feed, asked or Cursor(0))
             await reader._stand(asked)
         except BaseException:
             log.feeds.detach(feed)
@@ -59,18 +85,20 @@ class Reader:
             if asked is not None and asked.seq > head:
                 raise CursorAhead(f"The log ends at {head}.")
             opened = await read.opened_at(session, self._stream, asked.seq if asked else head)
+            writing = await read.open_message(session, self._stream)
         if asked is None:
             self._seq = head if opened is None else opened.seq - 1
         elif opened is not None:
             self._message_id = orjson.loads(opened.payload)["message_id"]
         elif asked.block >= 0:
             raise BadCursor("No message is open at this cursor.")
-        self._feed.head = max(self._feed.head, head)
-        if self._feed.live is None:
+        self._feed.heard(head)
+        if writing is not None and self._feed.live is None:
             await self._log.refresh(self._feed)
 
     def close(self) -> None:
         """Lets go of the feed."""
+        self._page.clear()
         self._log.feeds.detach(self._feed)
 
     @property
@@ -78,37 +106,53 @@ class Reader:
         """Where the reader stands."""
         return str(Cursor(self._seq, self._block, self._offset))
 
+    @property
+    def volume(self) -> int:
+        """How far the stream has moved on, in characters and bytes, since some moment."""
+        return self._feed.volume
+
     def heartbeat(self) -> Frame:
         """A frame that says only that the line is alive, and where the reader stands."""
         return live_frame(self.cursor, "stream.heartbeat", {})
 
     async def take(self) -> list[Frame]:
         """The next frames, at least one; waits while there are none."""
-        while True:
-            version = self._feed.version
-            frames = await self.ready()
-            if frames:
-                return frames
-            await self._feed.wait(version)
+        while not (frames := await self.ready()):
+            await self.wait()
+        return frames
+
+    async def wait(self) -> None:
+        """Returns when something came since `ready` looked, or when somebody calls `wake`."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._feed.wait(self._seen, self._waiting)
+        finally:
+            self._waiting = None
+
+    def wake(self) -> None:
+        """Ends a `wait`; without one, does nothing."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     async def ready(self) -> list[Frame]:
-        """What is known behind the cursor, about 64 KiB of it at most, without waiting for more."""
-        frames: list[Frame] = []
-        size = 0
-        while size < BATCH_BYTES:
-            live = self._feed.live
+        """What is known behind the cursor, about 64 KiB of it at most, without waiting for more.
+
+        Raises:
+            Unavailable: It must come from the database, which does not answer.
+        """
+        feed, frames, budget = self._feed, list[Frame](), BATCH_BYTES
+        self._seen = feed.version
+        while budget > 0:
+            live = feed.live
             if live is not None and live.message_id == self._message_id:
-                for frame in self._text(live.blocks):
-                    frames.append(frame)
-                    size += len(frame.data)
-            record = self._page.pop(self._seq + 1, None) or self._feed.record(self._seq + 1)
-            if record is None:
-                if frames or self._feed.head <= self._seq or not await self._load():
+                budget = self._text(live.blocks, live.shared, None, frames, budget)
+                if budget <= 0:
                     break
-                continue
-            for frame in self._event(record):
-                frames.append(frame)
-                size += len(frame.data)
+            record = self._page.pop(self._seq + 1, None) or feed.record(self._seq + 1)
+            if record is not None:
+                budget = self._event(record, frames, budget)
+            elif frames or feed.head <= self._seq or not await self._load():
+                break
         return frames
 
     async def _load(self) -> bool:
@@ -117,54 +161,71 @@ class Reader:
         self._page = {each.seq: each for each in page}
         return self._seq + 1 in self._page
 
-    def _event(self, record: Record) -> Iterator[Frame]:
+    def _event(self, record: Record, frames: list[Frame], budget: int) -> int:
         if record.bounds == "closes" and self._message_id is not None:
-            yield from self._rest(self._closing_blocks(record))
+            budget = self._rest(record, frames, budget)
+            if budget <= 0:
+                self._page[record.seq] = record  # its text comes first, in the next batches
+                return budget
             self._message_id, self._block, self._offset = None, -1, 0
         self._seq = record.seq
         if record.bounds == "opens":
             self._message_id = orjson.loads(record.payload)["message_id"]
             self._block, self._offset = -1, 0
-        key = (self._seq, self._block, self._offset, "event")
+        self.over = record.kind == LAST_KIND
+        key = (self._seq, self._block, self._offset)
         frame = self._feed.shared.get(key)
         if frame is None:
             frame = event_frame(self.cursor, record)
-            self._feed.share(key, frame)
-        yield frame
+            self._feed.shared.put(key, frame, len(frame.data))
+        frames.append(frame)
+        return budget - len(frame.data)
 
-    def _closing_blocks(self, record: Record) -> list[Block]:
-        key = (record.seq, "blocks")
-        blocks = self._feed.shared.get(key)
+    def _rest(self, record: Record, frames: list[Frame], budget: int) -> int:
+        """The remaining text of a closed message; all of it again when more was shown than kept."""
+        shared = self._feed.shared
+        blocks = shared.get(record.seq)
         if blocks is None:
             blocks = blocks_of(orjson.loads(record.payload)["blocks"])
-            self._feed.share(key, blocks)
-        return blocks
-
-    def _rest(self, blocks: Sequence[Block]) -> Iterator[Frame]:
-        """The remaining text of a closed message; all of it again when more was shown than kept."""
+            shared.put(record.seq, blocks, len(record.payload))
         shown_more = self._block >= len(blocks) or (
             self._block >= 0 and self._offset > blocks[self._block].length
         )
         if shown_more:
             self._block, self._offset = -1, 0
-            yield live_frame(self.cursor, "message.reset", {"message_id": self._message_id})
-        yield from self._text(blocks)
+            reset = live_frame(self.cursor, "message.reset", {"message_id": self._message_id})
+            frames.append(reset)
+            budget -= len(reset.data)
+        return self._text(blocks, shared, record.seq, frames, budget)
 
-    def _text(self, blocks: Sequence[Block]) -> Iterator[Frame]:
-        """The text behind the cursor, as far as `blocks` go."""
-        while True:
-            key = (self._seq, self._block, self._offset, self._message_id)
-            frame = self._feed.shared.get(key)
+    def _text(
+        self,
+        blocks: Sequence[Block],
+        shared: Shared,
+        closed: int | None,
+        frames: list[Frame],
+        budget: int,
+    ) -> int:
+        """Adds the text behind the cursor, as far as `blocks` and the budget go; returns the rest.
+
+        Args:
+            closed: The event that closed the message, None while it is open.
+        """
+        while budget > 0:
+            key = (self._seq, self._block, self._offset, closed)
+            frame = shared.get(key)
             if frame is None:
                 frame = self._piece(blocks)
                 if frame is None:
-                    return
-                self._feed.share(key, frame)
-            if frame.kind == "block.started":
-                self._block, self._offset = self._block + 1, 0
+                    break
+                shared.put(key, frame, len(frame.data))
+            if frame.length:
+                self._offset += frame.length
             else:
-                self._offset += len(frame.members["text"])
-            yield frame
+                self._block, self._offset = self._block + 1, 0
+            frames.append(frame)
+            budget -= len(frame.data)
+        return budget
 
     def _piece(self, blocks: Sequence[Block]) -> Frame | None:
         if 0 <= self._block < len(blocks):
@@ -179,7 +240,7 @@ class Reader:
                     "type": block.delta_type,
                     "text": piece,
                 }
-                return live_frame(str(after), "message.delta", members)
+                return live_frame(str(after), "message.delta", members, length=len(piece))
             if self._offset > block.length:
                 return None
         if self._block + 1 < len(blocks):
