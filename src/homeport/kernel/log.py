@@ -6,6 +6,7 @@ name of a field, and by the look of a value.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -24,7 +25,7 @@ HARMLESS_NAMES = frozenset({"exit_code", "status_code", "input_tokens", "output_
 SECRET_VALUES = re.compile(
     r"""(?x)
     \b(?:ck_|sk-|hpr_|ghp_|xox[a-z]-)[A-Za-z0-9_.-]{8,}    # keys with a telling beginning
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*  # JSON web tokens
+    | \beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*  # JSON web tokens
     | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                        # user:password of a URL
     | (?i:\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}
     """
@@ -84,8 +85,11 @@ def remove_secrets(
 
 
 def render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    """One JSON object per line."""
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    """One JSON object per line; never fails, for a fact that cannot be logged is lost."""
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # half a surrogate pair, or an integer beyond 64 bits
+        return json.dumps(event, default=repr)
 
 
 def render_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:

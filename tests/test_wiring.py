@@ -1,0 +1,71 @@
+"""The house opens in order, drains, and closes in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from homeport.eventlog import EventLog
+from homeport.kernel.data_directory import DataDirectoryInUse
+from homeport.kernel.db import Database
+from homeport.migrations import is_current
+from homeport.operations import Operations
+from homeport.settings import Settings
+from homeport.wiring import open_house
+
+
+def settings(folder: Path, url: str | None = None) -> Settings:
+    return Settings(data_dir=folder / "data", database_url=url)
+
+
+async def test_house_when_opened_on_either_database_then_it_is_migrated_and_ready(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    async with open_house(settings(tmp_path, empty_database_url)) as house:
+        assert await is_current(house.get(Database))
+        assert isinstance(house.get(EventLog), EventLog)
+        findings = await house.get(Operations).findings()
+        assert all(finding.ok for finding in findings.values()), findings
+
+
+async def test_house_when_a_second_one_opens_on_the_same_directory_then_it_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with open_house(settings(tmp_path)):
+        with pytest.raises(DataDirectoryInUse):
+            async with open_house(settings(tmp_path)):
+                pass
+    async with open_house(settings(tmp_path)):
+        pass
+
+
+async def test_house_when_drained_then_all_are_told_before_it_closes(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def hand_over() -> None:
+        assert house.draining.begun
+        told.append("handed over")
+
+    async def watch() -> None:
+        try:
+            await asyncio.sleep(600)
+        finally:
+            told.append("chore ended")
+
+    async with open_house(settings(tmp_path)) as house:
+        house.drains.append(hand_over)
+        house.chore("watch", watch())
+        await asyncio.sleep(0)
+        await house.drain()
+        assert told == ["handed over"]
+    assert told == ["handed over", "chore ended"]
+
+
+async def test_banner_when_the_database_has_a_password_then_it_is_hidden(
+    database_url: str, tmp_path: Path
+) -> None:
+    with_password = database_url.replace("postgres@", "postgres:hunter2@")
+    async with open_house(settings(tmp_path, with_password)) as house:
+        assert "hunter2" not in str(house.banner)
