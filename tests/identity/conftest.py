@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from homeport.eventlog import EventLog
 from homeport.identity.opening import Identity, open_identity
+from homeport.identity.signing_keys import RSA_BITS, SigningKeys
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
 from identity.door import Door, open_door
@@ -22,8 +24,18 @@ def keyring() -> KeyRing:
     return KeyRing(SECRET)
 
 
+@pytest.fixture(scope="session")
+def rsa_key() -> RSAPrivateKey:
+    """Made once per worker: making one takes longer than most tests."""
+    return generate_private_key(65537, RSA_BITS)
+
+
 @pytest.fixture
-async def identity(log: EventLog, keyring: KeyRing) -> AsyncIterator[Identity]:
+async def identity(
+    log: EventLog, keyring: KeyRing, rsa_key: RSAPrivateKey
+) -> AsyncIterator[Identity]:
+    async with log.unit("system") as unit:
+        SigningKeys(log, keyring).add(unit, rsa_key)
     opened = await open_identity(log, keyring)
     yield opened
     await opened.close()

@@ -12,7 +12,9 @@ from zxcvbn_rs_py import zxcvbn
 from homeport.identity.errors import WeakPassword
 
 MAX_LENGTH: Final = 128
-MIN_SCORE: Final = 3
+# zxcvbn's score 3 begins at 10^8 guesses and a tolerance of five, which would shut out every
+# password of eight characters: it counts ten guesses for each character that it cannot explain.
+MIN_GUESSES: Final = 10**8
 _MIN_WORD: Final = 3
 
 
@@ -36,14 +38,14 @@ def check_strength(password: str, *, min_length: int, words: tuple[str, ...]) ->
     if left < min_length and left < len(password):
         raise _weak("It is mostly made of your name, your address or this server's name.")
     verdict = zxcvbn(password, known)
-    if int(verdict.score) >= MIN_SCORE:
+    if verdict.guesses >= MIN_GUESSES:
         return
     feedback = verdict.feedback
     issues = ["It can be guessed."]
     if feedback is not None:
-        issues = [f"{feedback.warning}." if feedback.warning else issues[0]]
+        issues = [str(feedback.warning) if feedback.warning else issues[0]]
         issues += [str(suggestion) for suggestion in feedback.suggestions]
-    raise _weak(*issues)
+    raise _weak(*(issue if issue.endswith(".") else f"{issue}." for issue in issues))
 
 
 def _weak(*issues: str) -> WeakPassword:

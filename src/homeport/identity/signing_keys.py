@@ -123,11 +123,12 @@ class SigningKeys:
         private = await asyncio.to_thread(generate_private_key, 65537, RSA_BITS)
         try:
             async with self._log.unit("system") as unit:
-                self._add(unit, private)
+                self.add(unit, private)
         except IntegrityError:
             _logger.info("signing-key.made-elsewhere")
 
-    def _add(self, unit: Unit, private: RSAPrivateKey) -> None:
+    def add(self, unit: Unit, private: RSAPrivateKey) -> None:
+        """Stores `private` as the active key, in a unit on `system`."""
         key = RSAKey.import_key(private.public_key())
         kid = key.thumbprint()  # RFC 7638: the id says which key it is
         public = key.as_dict(private=False) | {"kid": kid, "use": "sig", "alg": ALGORITHM}

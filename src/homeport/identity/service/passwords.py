@@ -1,9 +1,9 @@
-"""Setting a password: by its owner who knows the old one, or by a one-time link."""
+"""Setting a password: with the old one, by a one-time link, or in the operator's terminal."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import update
 
@@ -87,11 +87,20 @@ async def use_setup_link(unit: Unit, *, user_id: str, link_id: str, new_hash: st
     )
     if result.first() is None:
         return False
-    await unit.session.execute(
-        update(User).where(User.id == user_id).values(password_hash=new_hash, updated_at=now)
-    )
-    stream, actor = f"account:{user_id}", f"user:{user_id}"
-    unit.append(stream, SetupLinkUsed(link_id=link_id), actor=actor)
-    unit.append(stream, PasswordChanged(how="link"), actor=actor)
-    await revoke_devices(unit, user_id=user_id, reason="password-changed", actor=actor)
+    actor = f"user:{user_id}"
+    unit.append(f"account:{user_id}", SetupLinkUsed(link_id=link_id), actor=actor)
+    await set_password(unit, user_id=user_id, new_hash=new_hash, how="link", actor=actor)
     return True
+
+
+async def set_password(
+    unit: Unit, *, user_id: str, new_hash: str, how: Literal["link", "terminal"], actor: str
+) -> None:
+    """Sets a password without the old one and ends every sign-in."""
+    await unit.session.execute(
+        update(User)
+        .where(User.id == user_id)
+        .values(password_hash=new_hash, updated_at=clock.utc_now())
+    )
+    unit.append(f"account:{user_id}", PasswordChanged(how=how), actor=actor)
+    await revoke_devices(unit, user_id=user_id, reason="password-changed", actor=actor)
