@@ -18,7 +18,7 @@ STREAM = "session:s"
 OTHER = "session:t"
 
 
-class Halfway(Exception):  # noqa: N818 - nothing went wrong
+class Halfway(Exception):
     """Raised inside a unit."""
 
 

@@ -89,7 +89,7 @@ class Liar(AbstractResolver):
         self,
         host: str,
         port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - the port's signature
+        family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
         self.asked.append(host)
         return results(host, port, self._answer(host, self.asked.count(host)))

@@ -31,7 +31,7 @@ class MakeServer(Protocol):
     def __call__(self, **settings: str) -> Server: ...
 
 
-class ServerFailed(Exception):  # noqa: N818 - the house's errors say what happened
+class ServerFailed(Exception):
     """The server did not start; the message is what it said."""
 
 

@@ -42,10 +42,10 @@ class StreamClient:
         """Takes one frame in."""
         kind, message = frame["kind"], frame.get("message_id", "")
         if kind == "block.started":
-            blocks = self.texts.setdefault(message, [])
+            blocks = self.texts[message]
             assert frame["block"] == len(blocks), "blocks come in order, none twice"
             blocks.append("")
-            self.types.setdefault(message, []).append(frame["type"])
+            self.types[message].append(frame["type"])
         elif kind == "message.delta":
             blocks = self.texts[message]
             assert frame["block"] == len(blocks) - 1, "text is of the last block"
@@ -61,8 +61,10 @@ class StreamClient:
 
     def _event(self, frame: dict[str, Any], message: str) -> None:
         self.events.append({key: value for key, value in frame.items() if key != "cursor"})
+        if frame["kind"] == "message.started":
+            self.texts[message], self.types[message] = [], []
         if kind_closes(frame["kind"]):
-            blocks = self.texts.get(message, [])
+            blocks = self.texts[message]
             told = [(block["length"], block["sha256"]) for block in frame["blocks"]]
             have = [(len(text), hashlib.sha256(text.encode()).hexdigest()) for text in blocks]
             assert have == told, "a closed message has been sent whole"

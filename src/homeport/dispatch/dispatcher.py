@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from homeport.dispatch.lease import Claim, Ending, Lease
 from homeport.dispatch.statements import Statements
@@ -54,6 +55,7 @@ class Dispatcher:
         self._jobs: dict[str, _Job] = {}
         self._due = asyncio.Event()
         self._claiming = False
+        self._claim_at_hand = asyncio.Lock()
         self._chores: list[asyncio.Task[None]] = []
 
     @property
@@ -89,6 +91,8 @@ class Dispatcher:
     async def drain(self, grace: float) -> None:
         """Claims nothing more, gives runs `grace` seconds to end, hands the rest back, stops."""
         self._claiming = False
+        async with self._claim_at_hand:  # what it takes is ours to hand back
+            pass
         if self._jobs and grace > 0:
             await asyncio.wait([job.task for job in self._jobs.values()], timeout=grace)
         left = list(self._jobs.values())
@@ -114,15 +118,20 @@ class Dispatcher:
             waker.clear()
             try:
                 await step()
-            except HomeportError as error:
-                _logger.warning("dispatch.step-failed", step=step.__name__, code=error.code)
+            except (HomeportError, SQLAlchemyError, OSError) as error:
+                # Whatever the database has, the next round may find it well again.
+                _logger.warning("dispatch.step-failed", step=step.__name__, error=repr(error))
 
     async def _claim(self) -> None:
-        if not self._claiming:
-            return
+        async with self._claim_at_hand:
+            if self._claiming and await self._is_pending():
+                await self._take()
+
+    async def _is_pending(self) -> bool:
         async with self._database.read() as session:
-            if not await session.scalar(self._statements.pending):
-                return
+            return bool(await session.scalar(self._statements.pending))
+
+    async def _take(self) -> None:
         begun = clock.boot_seconds()
         values = {"node": self.node, "ttl": int(self._ttl * 1000), "limit": CLAIM_LIMIT}
         async with self._database.write() as session:
@@ -134,7 +143,7 @@ class Dispatcher:
             lease = Lease(ttl=self._ttl, begun=begun)
             claim = Claim(row.id, row.session_id, row.user_id, row.run_no, row.epoch, lease)
             self._begin(claim, stopping=bool(row.stopping))
-        if len(claimed) >= CLAIM_LIMIT:
+        if claimed:  # one user's runs may have filled the page, over their limit
             self._due.set()
 
     def _begin(self, claim: Claim, *, stopping: bool) -> None:
@@ -192,7 +201,8 @@ class Dispatcher:
     def _end(self, job: _Job, why: Ending) -> None:
         if job.claim.lease.ending is None:
             job.claim.lease.ending = why
-            job.task.cancel()
+            # Not at once: a driver that is cancelled before its first step could end nothing.
+            asyncio.get_running_loop().call_soon(job.task.cancel)
 
     def _lose(self, job: _Job) -> None:
         job.claim.lease.lost = True

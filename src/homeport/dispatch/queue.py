@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, literal_column, select, update
 
 from homeport.dispatch.lease import Claim, LeaseLost
 from homeport.dispatch.models import RunRow
@@ -14,6 +14,8 @@ from homeport.kernel import clock
 from homeport.kernel.db import ReadSession, WriteSession, now_ms
 
 UNFINISHED = ("queued", "running", "waiting")
+IS_UNFINISHED = RunRow.status != literal_column("'finished'")
+"""With literals: a bound value would not fit the partial indexes."""
 Outcome = Literal["completed", "failed", "stopped", "interrupted"]
 
 
@@ -108,8 +110,9 @@ async def ask_to_stop(unit: Unit, run_id: str) -> bool:
 
 async def unfinished(session: ReadSession | WriteSession, session_id: str) -> list[RunRow]:
     """The session's runs that are not over, oldest first."""
-    query = select(RunRow).where(RunRow.session_id == session_id, RunRow.status.in_(UNFINISHED))
-    return list(await session.scalars(query.order_by(RunRow.run_no)))
+    query = select(RunRow).where(RunRow.session_id == session_id, IS_UNFINISHED)
+    query = query.order_by(RunRow.run_no).execution_options(populate_existing=True)
+    return list(await session.scalars(query))
 
 
 async def run_by_id(session: ReadSession | WriteSession, run_id: str) -> RunRow | None:

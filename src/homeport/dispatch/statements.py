@@ -1,7 +1,9 @@
 """The statements of a node: claim, beat, look for stops, release. One text for both databases.
 
 Statuses are literals, so that the partial indexes match. Due and dead runs are found by separate
-CTEs: one OR would scan, and PostgreSQL refuses FOR UPDATE beside a UNION.
+CTEs: one OR would scan, and PostgreSQL refuses FOR UPDATE beside a UNION. A user's limit is counted
+over what is at work and what this statement takes; two nodes that claim at the same moment may each
+take a user's last place: a lock against that would let a node that stands still hold up all others.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ _CTE = {"sqlite": "", "postgresql": "MATERIALIZED"}
 
 _CLAIM = """
 WITH due AS {cte} (
-    SELECT r.id FROM runs r
+    SELECT r.id, r.user_id, r.wake_at FROM runs r
     WHERE r.status = 'queued' AND r.wake_at <= {now}
       AND NOT EXISTS (
           SELECT 1 FROM runs e
@@ -25,13 +27,19 @@ WITH due AS {cte} (
       AND (SELECT count(*) FROM runs w
            WHERE w.user_id = r.user_id AND w.status IN ('running', 'waiting')) < :per_user
     ORDER BY r.wake_at, r.id LIMIT :limit {lock}
+), placed AS (
+    SELECT d.id,
+        row_number() OVER (PARTITION BY d.user_id ORDER BY d.wake_at, d.id)
+        + (SELECT count(*) FROM runs w
+           WHERE w.user_id = d.user_id AND w.status IN ('running', 'waiting')) AS place
+    FROM due d
 ), dead AS {cte} (
     SELECT d.id FROM runs d
     WHERE d.status = 'running' AND d.lease_until < {now}
     ORDER BY d.lease_until LIMIT :limit {lock}
 )
 UPDATE runs SET status = 'running', epoch = epoch + 1, node = :node, lease_until = {now} + :ttl
-WHERE id IN (SELECT id FROM due UNION ALL SELECT id FROM dead)
+WHERE id IN (SELECT id FROM placed WHERE place <= :per_user UNION ALL SELECT id FROM dead)
 RETURNING id, session_id, user_id, run_no, epoch, stopping
 """
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0006_tools"
+HEAD = "0007_idempotency"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 from sqlalchemy import select
 
 from homeport.dispatch.models import RunRow
 from homeport.dispatch.queue import run_by_id
+from homeport.eventlog import EventLog, Unit
 from homeport.identity.access import Caller
 from homeport.kernel.db import ReadSession, WriteSession
 from homeport.kernel.ids import is_id
@@ -45,6 +49,7 @@ async def run_for(
 
     Raises:
         RunNotFound: Absent, or in somebody else's session.
+        SessionNotFound: Its session was deleted.
     """
     run = await run_by_id(session, run_id) if is_id(run_id) else None
     if run is None or run.user_id != caller.user_id:
@@ -60,9 +65,33 @@ async def approval_for(
     Raises:
         ApprovalNotFound: Absent, or somebody else's.
     """
-    found = None
     if is_id(approval_id):
-        found = await session.get(ApprovalRow, approval_id, populate_existing=True)
-    if found is None or found.user_id != caller.user_id:
-        raise ApprovalNotFound(f"No approval {approval_id[:64]} among yours.")
-    return found
+        query = (
+            select(ApprovalRow)
+            .join(SessionRow, SessionRow.id == ApprovalRow.session_id)
+            .where(
+                ApprovalRow.id == approval_id,
+                ApprovalRow.user_id == caller.user_id,
+                SessionRow.state != "deleted",
+            )
+        )
+        found = await session.scalar(query.execution_options(populate_existing=True))
+        if found is not None:
+            return found
+    raise ApprovalNotFound(f"No approval {approval_id[:64]} among yours.")
+
+
+@asynccontextmanager
+async def opened(
+    log: EventLog, caller: Caller, session_id: str, *streams: str
+) -> AsyncGenerator[tuple[Unit, SessionRow], None]:
+    """A write unit over the caller's session and `streams`, with the session's row in it.
+
+    Raises:
+        SessionNotFound: Absent, deleted, or somebody else's.
+        Unavailable: The database is busy or does not answer; nothing was kept.
+    """
+    if not is_id(session_id):
+        raise SessionNotFound(f"No session {session_id[:64]} among yours.")
+    async with log.unit(stream_of(session_id), *streams) as unit:
+        yield unit, await session_for(unit.session, caller, session_id)

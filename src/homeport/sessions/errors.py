@@ -2,6 +2,7 @@
 
 NotFound
 ├── SessionNotFound      absent, deleted, or somebody else's
+├── MessageNotFound      it was there, and the session was cleared since
 ├── RunNotFound          absent, or in somebody else's session
 └── ApprovalNotFound     absent, or somebody else's
 Conflict
@@ -10,13 +11,15 @@ Conflict
 ├── MessageRepeated      the same client_message_id with another content
 ├── RunOver              it has ended already
 └── ApprovalDecided      somebody answered first; the answer is told
+Forbidden
+└── ModeNotAllowed       the operator does not offer this permission mode
 Invalid
 └── EmptyMessage         nothing was said
 """
 
 from __future__ import annotations
 
-from homeport.kernel.errors import Conflict, Invalid, NotFound
+from homeport.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class SessionNotFound(NotFound):
@@ -24,6 +27,13 @@ class SessionNotFound(NotFound):
 
     code = "session.not-found"
     title = "Session not found"
+
+
+class MessageNotFound(NotFound):
+    """It was taken, and the session was cleared since."""
+
+    code = "message.not-found"
+    title = "Message not found"
 
 
 class RunNotFound(NotFound):
@@ -73,6 +83,13 @@ class ApprovalDecided(Conflict):
 
     code = "approval.decided"
     title = "This was answered already"
+
+
+class ModeNotAllowed(Forbidden):
+    """The operator does not offer this permission mode."""
+
+    code = "session.mode-not-allowed"
+    title = "This permission mode is not offered here"
 
 
 class EmptyMessage(Invalid):

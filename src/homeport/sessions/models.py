@@ -26,7 +26,7 @@ class SessionRow(Model):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     user_id: Mapped[str] = mapped_column(String(36))
     project_id: Mapped[str] = mapped_column(String(36))
-    name: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(String(255))
     model: Mapped[str] = mapped_column(String(120))
     system_prompt: Mapped[str | None] = mapped_column(Text)
     permission_mode: Mapped[str] = mapped_column(String(20))

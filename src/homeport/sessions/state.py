@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeport.eventlog import Record
-from homeport.eventlog.catalogue import approval, message, run, session, tool
+from homeport.eventlog.catalogue import approval, message, run, session, tool, workspace
 from homeport.eventlog.catalogue.base import Event
 from homeport.providers.blocks import to_wire
 from homeport.providers.port import Usage
@@ -24,6 +24,7 @@ class ToolCall:
     Attributes:
         raw: The JSON text of its input, as the model wrote it.
         cut: The turn ended by length inside this call; it must not be run.
+        approval_digest: What exactly people were asked about.
         approval: `requested`, `approved`, `denied`, `expired`, or None when nobody was asked.
     """
 
@@ -34,6 +35,7 @@ class ToolCall:
     started: bool = False
     result: tool.ToolFinished | None = None
     approval: str | None = None
+    approval_digest: str | None = None
     note: str | None = None
 
 
@@ -65,6 +67,7 @@ class RunState:
     cost_usd: float = 0.0
     started_at: int | None = None
     checkpoints: dict[int, str] = field(default_factory=dict[int, str])
+    unkept: set[int] = field(default_factory=set[int])
 
     @property
     def pending(self) -> list[ToolCall]:
@@ -84,6 +87,13 @@ class RunState:
     def asked_tools(self) -> bool:
         """Whether the last complete answer called tools."""
         return bool(self.turns and self.turns[-1].completed and self.turns[-1].calls)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the model has said all it wanted: no calls, no pause."""
+        last = self.turns[-1] if self.turns else None
+        done = last is not None and last.completed
+        return done and not self.asked_tools and self.last_stop_reason != "pause_turn"
 
     def call(self, call_id: str) -> ToolCall | None:
         """The call of that id, from the newest answer back."""
@@ -160,8 +170,14 @@ class SessionState:
                 call = self.run(event.run_id).call(event.call_id)
                 if call is not None:
                     call.result = event
+            case workspace.CheckpointCreated():
+                self.run(event.run_id).checkpoints[event.turn] = event.commit
+            case workspace.CheckpointFailed():
+                self.run(event.run_id).unkept.add(event.turn)
             case approval.ApprovalRequested():
-                self._decided(event.run_id, event.call_id, "requested", None)
+                call = self.run(event.run_id).call(event.call_id)
+                if call is not None:
+                    call.approval, call.approval_digest = "requested", event.digest
             case approval.ApprovalApproved():
                 self._decided(event.run_id, event.call_id, "approved", event.note)
             case approval.ApprovalDenied():

@@ -21,7 +21,7 @@ class ProjectCreated(Event):
 
 
 class ProjectUpdated(Event):
-    """Its owner changed it: `changed` names the members, the new values of those that steer follow."""
+    """Its owner changed it: `changed` names the members; new values of those that steer follow."""
 
     kind = "project.updated"
 

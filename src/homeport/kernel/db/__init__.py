@@ -1,4 +1,4 @@
-"""The database: one engine to read, one way to write, and the types that both databases agree on."""
+"""The database: one engine to read, one way to write, types that both databases agree on."""
 
 from homeport.kernel.db.base import JSONDocument, Model, UTCDateTime, now_ms
 from homeport.kernel.db.engine import Database, ReadSession, WriteSession

@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-# Names follow from tables and columns, so that a migration can name what it drops on either database.
+# Names follow from tables and columns, so that a migration can name what it drops anywhere.
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -74,17 +74,17 @@ JSONDocument = JSON().with_variant(JSONB(), "postgresql")
 
 
 class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's own clock, in whole milliseconds since 1970 (leases never trust a node's clock)."""
+    """The database's own clock, in whole milliseconds since 1970: leases trust no node's."""
 
     type = BigInteger()
     inherit_cache = True
 
 
 @compiles(now_ms, "sqlite")
-def _now_ms_sqlite(element: now_ms, compiler: SQLCompiler, **_: Any) -> str:
+def _now_ms_sqlite(_element: now_ms, _compiler: SQLCompiler, **_: Any) -> str:
     return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 
 @compiles(now_ms, "postgresql")
-def _now_ms_postgresql(element: now_ms, compiler: SQLCompiler, **_: Any) -> str:
+def _now_ms_postgresql(_element: now_ms, _compiler: SQLCompiler, **_: Any) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"

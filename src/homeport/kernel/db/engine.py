@@ -235,7 +235,7 @@ def _refuse_network_file_system(folder: Path) -> None:
         if inside and len(point) >= len(best):
             best, kind = point, fields[2]
     if kind in NETWORK_FILE_SYSTEMS:
-        message = f"{folder} lies on {kind}, where SQLite's locks do not hold; set DATABASE_URL or DATA_DIR"
+        message = f"{folder} lies on {kind}, where SQLite's locks do not hold; set DATA_DIR"
         raise NetworkFileSystem(message)
 
 

@@ -25,6 +25,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from homeport.kernel.errors import Invalid
+from homeport.kernel.ids import is_id
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
@@ -72,6 +73,17 @@ class PageRequest:
             BadCursor: The cursor does not carry keys of these kinds.
         """
         return None if self.cursor is None else decode_cursor(self.cursor, kinds)
+
+    def after_id(self) -> str | None:
+        """The id after which the page begins, of a list that is keyed by ids; None at first.
+
+        Raises:
+            BadCursor: The cursor carries no id.
+        """
+        keys = self.after(str)
+        if keys is not None and not is_id(keys[0]):
+            raise BadCursor(param="cursor")
+        return None if keys is None else keys[0]
 
     @property
     def skip(self) -> int:

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(36), primary_key=True),
         sa.Column("user_id", sa.String(36), nullable=False),
         sa.Column("project_id", sa.String(36), nullable=False),
-        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("name", sa.String(255), nullable=False),
         sa.Column("model", sa.String(120), nullable=False),
         sa.Column("system_prompt", sa.Text(), nullable=True),
         sa.Column("permission_mode", sa.String(20), nullable=False),

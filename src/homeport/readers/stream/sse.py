@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import structlog
 from starlette.responses import Response
@@ -32,6 +33,49 @@ _HEADERS = [
 _logger = structlog.get_logger(__name__)
 
 
+class Wire(Protocol):
+    """How a stream's frames are written."""
+
+    @property
+    def over(self) -> bool:
+        """Whether everything that this wire wanted has been sent."""
+        ...
+
+    def opening(self, reader: Reader) -> bytes:
+        """What is sent at once."""
+        ...
+
+    def encode(self, frames: Sequence[Frame]) -> bytes:
+        """The bytes of `frames`; none when the wire has no word for them."""
+        ...
+
+    def farewell(self, line: Line) -> bytes:
+        """What is sent last, when the line ends in order."""
+        ...
+
+
+class EventWire:
+    """Our own: each frame as it is, a heart-beat first, which states the cursor."""
+
+    over = False
+
+    def opening(self, reader: Reader) -> bytes:
+        """The cursor, at once."""
+        return reader.heartbeat().sse
+
+    def encode(self, frames: Sequence[Frame]) -> bytes:
+        """The frames, one after the other."""
+        return frames[0].sse if len(frames) == 1 else b"".join([frame.sse for frame in frames])
+
+    def farewell(self, line: Line) -> bytes:
+        """When the server is about to go: that it is, and when to come back."""
+        if line.end is not End.DRAINING:
+            return b""
+        retry_ms = random.randint(*RETRY_MS)  # noqa: S311 - spreads the load, keeps no secret
+        frame = live_frame(line.reader.cursor, "server.draining", {"retry_ms": retry_ms})
+        return b"retry: %d\n%b" % (retry_ms, frame.sse)
+
+
 class EventStream(Response):
     """The frames of `stream` behind `after`, for as long as both sides wish.
 
@@ -40,18 +84,30 @@ class EventStream(Response):
 
     Args:
         after: A cursor; None for the open message or the end of the log.
+        wire: How the frames are written; our own event stream unless told otherwise.
+        headers: More response headers.
 
     Raises:
         BadCursor, CursorAhead, StreamNotFound, Unavailable: Before the first byte, when called.
     """
 
     def __init__(
-        self, log: EventLog, pulse: Pulse, caller: Caller, *, stream: str, after: str | None
+        self,
+        log: EventLog,
+        pulse: Pulse,
+        caller: Caller,
+        *,
+        stream: str,
+        after: str | None,
+        wire: Wire | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status_code = 200
         self.background = None
         self.body = b""
-        self.raw_headers = list(_HEADERS)
+        extra = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
+        self.raw_headers = [*_HEADERS, *extra]
+        self._wire = wire or EventWire()
         self._log = log
         self._pulse = pulse
         self._caller = caller
@@ -75,8 +131,9 @@ class EventStream(Response):
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         try:
-            await _pump(line, send)
-            await send({"type": "http.response.body", "body": _farewell(line), "more_body": False})
+            await _pump(line, self._wire, send)
+            last = self._wire.farewell(line)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
         except asyncio.CancelledError:
             if not line.torn():
                 raise
@@ -84,16 +141,21 @@ class EventStream(Response):
             _logger.info("stream.ended", stream=self._stream, why=line.end, at=line.reader.cursor)
 
 
-async def _pump(line: Line, send: Send) -> None:
-    """Sends what comes, until the line or its stream is over."""
-    frames: Sequence[Frame] = [line.reader.heartbeat()]
-    while frames:
-        body = frames[0].sse if len(frames) == 1 else b"".join([frame.sse for frame in frames])
-        line.sending = line.reader.volume
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        line.sending = None
-        line.quiet = 0
+async def _pump(line: Line, wire: Wire, send: Send) -> None:
+    """Sends what comes, until the line, its stream or what the wire wanted of it is over."""
+    body = wire.opening(line.reader)
+    while True:
+        if body:
+            line.sending = line.reader.volume
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            line.sending = None
+        line.quiet = 0  # also where the wire has no word for a heart-beat: the next is 15 s away
+        if wire.over:
+            return
         frames = await _next(line)
+        if not frames:
+            return
+        body = wire.encode(frames)
 
 
 async def _next(line: Line) -> Sequence[Frame]:
@@ -112,14 +174,6 @@ async def _next(line: Line) -> Sequence[Frame]:
             return (reader.heartbeat(),)
         await reader.wait()
     return ()
-
-
-def _farewell(line: Line) -> bytes:
-    if line.end is not End.DRAINING:
-        return b""
-    retry_ms = random.randint(*RETRY_MS)  # noqa: S311 - spreads the load, keeps no secret
-    frame = live_frame(line.reader.cursor, "server.draining", {"retry_ms": retry_ms})
-    return b"retry: %d\n%b" % (retry_ms, frame.sse)
 
 
 async def _listen(receive: Receive, line: Line) -> None:

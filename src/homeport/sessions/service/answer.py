@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal_column, select, update
 
 from homeport.dispatch import queue
-from homeport.eventlog import Unit
+from homeport.eventlog import Record, Unit
 from homeport.eventlog.catalogue.approval import (
     ApprovalApproved,
     ApprovalDenied,
     ApprovalExpired,
+    ApprovalRequested,
 )
 from homeport.kernel import clock
 from homeport.kernel.db import ReadSession
 from homeport.sessions.access import stream_of
 from homeport.sessions.errors import ApprovalDecided
 from homeport.sessions.models import ApprovalRow
+from homeport.tools.errors import ScopeNotAllowed
+from homeport.tools.grants import grant
+from homeport.tools.port import ToolSpec
 
 Scope = Literal["once", "run", "always"]
 
@@ -56,7 +61,7 @@ async def answer(
     )
     if won.first() is None:
         await unit.session.refresh(question)
-        raise ApprovalDecided(decision=question.status, decided_by=question.decided_by)
+        raise _decided(question, now)
     about = {
         "approval_id": question.id,
         "run_id": question.run_id,
@@ -68,12 +73,46 @@ async def answer(
     await _go_on(unit, question.run_id)
 
 
+async def keep(
+    unit: Unit,
+    question: ApprovalRow,
+    asked: Record,
+    *,
+    scope: Literal["run", "always"],
+    spec: ToolSpec | None,
+) -> None:
+    """Keeps an approval for later calls, in the unit of the answer.
+
+    Args:
+        asked: The event at `question.requested_seq`.
+        spec: The tool; None when the server has it no longer.
+
+    Raises:
+        ScopeNotAllowed: This call may be approved once only, or only for its run.
+    """
+    event = asked.event()
+    if spec is None or not isinstance(event, ApprovalRequested):
+        raise ScopeNotAllowed(f"There is no tool {question.tool} any more.", param="scope")
+    await grant(
+        unit,
+        scope=scope,
+        project_id=question.project_id,
+        user_id=question.user_id,
+        run_id=question.run_id,
+        spec=spec,
+        digest=question.digest,
+        arguments=event.input,
+    )
+
+
 async def overdue(session: ReadSession, *, limit: int = 100) -> list[ApprovalRow]:
     """Questions that nobody answered in time."""
     query = select(ApprovalRow).where(
-        ApprovalRow.status == "requested", ApprovalRow.expires_at <= clock.utc_now()
+        # A literal, so that the partial index of open questions fits.
+        ApprovalRow.status == literal_column("'requested'"),
+        ApprovalRow.expires_at <= clock.utc_now(),
     )
-    return list(await session.scalars(query.limit(limit)))
+    return list(await session.scalars(query.order_by(ApprovalRow.expires_at).limit(limit)))
 
 
 async def expire(unit: Unit, question: ApprovalRow) -> None:
@@ -95,6 +134,20 @@ async def expire(unit: Unit, question: ApprovalRow) -> None:
     )
     unit.append(stream_of(question.session_id), event, actor="system")
     await _go_on(unit, question.run_id)
+
+
+def _decided(question: ApprovalRow, now: datetime) -> ApprovalDecided:
+    """The refusal of a second answer, with the first one in it."""
+    # One whose time is over is expired, also before somebody has come by to say so.
+    over = question.status == "requested" and question.expires_at <= now
+    decided_at = question.expires_at if over else question.decided_at
+    return ApprovalDecided(
+        decision="expired" if over else question.status,
+        scope=question.scope,
+        note=question.note,
+        decided_by=question.decided_by,
+        decided_at=clock.rfc3339(decided_at) if decided_at is not None else None,
+    )
 
 
 async def _go_on(unit: Unit, run_id: str) -> None:

@@ -15,7 +15,13 @@ from homeport.eventlog.catalogue.message import MessageSubmitted
 from homeport.eventlog.catalogue.run import RunQueued
 from homeport.kernel import clock, ids
 from homeport.sessions.access import stream_of
-from homeport.sessions.errors import EmptyMessage, MessageRepeated, SessionArchived, SessionBusy
+from homeport.sessions.errors import (
+    EmptyMessage,
+    MessageNotFound,
+    MessageRepeated,
+    SessionArchived,
+    SessionBusy,
+)
 from homeport.sessions.models import MessageRow, SessionRow
 
 
@@ -98,6 +104,22 @@ async def say(
     return Said(message_id, run_id, cursor, repeated=False)
 
 
+async def said_again(unit: Unit, row: SessionRow, message_id: str) -> Said:
+    """What became of a message that was taken before.
+
+    Raises:
+        MessageNotFound: The session was cleared since.
+    """
+    earlier = await unit.session.get(MessageRow, message_id)
+    if earlier is None or earlier.session_id != row.id:
+        raise MessageNotFound("The message was taken, and the session was cleared since.")
+    return _repeated(earlier)
+
+
+def _repeated(earlier: MessageRow) -> Said:
+    return Said(earlier.id, earlier.run_id, str(earlier.seq - 1), repeated=True)
+
+
 async def _said_before(
     unit: Unit, row: SessionRow, client_message_id: str, digest: str
 ) -> Said | None:
@@ -110,4 +132,4 @@ async def _said_before(
         return None
     if earlier.client_digest != digest:
         raise MessageRepeated(message_id=earlier.id)
-    return Said(earlier.id, earlier.run_id, str(earlier.seq - 1), repeated=True)
+    return _repeated(earlier)

@@ -12,8 +12,8 @@ from homeport.sessions.models import SessionRow
 from homeport.sessions.service.conclude import end_record, fold
 
 
-async def stop_run(unit: Unit, row: SessionRow, run_id: str, *, actor: str) -> None:
-    """Ends one run. A running one ends on its node, within two seconds of the commit.
+async def stop_run(unit: Unit, row: SessionRow, run_id: str, *, actor: str) -> bool:
+    """Ends one run: at once (True), or on the node that holds it, within two seconds (False).
 
     Raises:
         RunOver: It has ended already.
@@ -22,8 +22,10 @@ async def stop_run(unit: Unit, row: SessionRow, run_id: str, *, actor: str) -> N
     if await queue.finish_unclaimed(unit, run_id, "stopped"):
         state = (await fold(unit.session, row)).run(run_id)
         await end_record(unit, row, state, actor=actor, status="stopped", reason="stop")
-    elif not await queue.ask_to_stop(unit, run_id):
+        return True
+    if not await queue.ask_to_stop(unit, run_id):
         raise RunOver(run_id=run_id)
+    return False
 
 
 async def stop_session(

@@ -1,29 +1,18 @@
-"""The composition root: one process out of the rooms, opened in order, closed in reverse.
-
-A room adds two or three lines here: a function that takes the house, makes its parts, and provides
-them; its name in `ROOMS`; its routers in `ROUTERS`. Nothing below this module reads the settings.
-"""
+"""What one process is made of, while it is put together and when it ends."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import APIRouter
-from sqlalchemy import text
 
-from homeport import __version__, migrations
-from homeport.eventlog import EventLog
-from homeport.kernel.data_directory import data_directory_lock, make_data_directory
-from homeport.kernel.db import Database
 from homeport.kernel.errors import Invalid
 from homeport.kernel.http.draining import Draining
-from homeport.operations import Check, Finding, Operations, docs
-from homeport.operations import router as operations
+from homeport.operations import Check
 from homeport.settings import Settings
 
 SHORTEST_SECRET = 32
@@ -87,21 +76,6 @@ class House:
             log.warning("drain.timed-out", seconds=DRAIN_S)
 
 
-@asynccontextmanager
-async def open_house(settings: Settings) -> AsyncGenerator[House]:
-    """Opens every room; closes them in reverse when the block ends.
-
-    Raises:
-        HomeportError: The process cannot start; the error says why and what to do.
-    """
-    refuse_unsafe(settings)
-    async with AsyncExitStack() as rooms:
-        house = House(settings, rooms)
-        for room in ROOMS:
-            await room(house)
-        yield house
-
-
 def refuse_unsafe(settings: Settings) -> None:
     """Passes settings that may face the world.
 
@@ -122,62 +96,6 @@ def refuse_unsafe(settings: Settings) -> None:
         faults.append("DEBUG is on")
     if faults:
         raise UnsafeSettings(f"{'; '.join(faults)}.")
-
-
-async def _storage(house: House) -> None:
-    settings = house.settings
-    make_data_directory(settings.data_path)
-    database = Database(settings.effective_database_url)
-    if database.dialect == "sqlite":
-        house.rooms.enter_context(data_directory_lock(settings.data_path))
-    house.rooms.push_async_callback(database.close)
-    if not await migrations.is_current(database):
-        await migrations.upgrade(database)
-    house.provide(database)
-
-    async def answers() -> Finding:
-        async with database.read() as session:
-            await session.execute(text("SELECT 1"))
-        return Finding(ok=True, detail={"kind": database.dialect})
-
-    async def is_current() -> Finding:
-        current = await migrations.current(database)
-        return Finding(ok=current == migrations.HEAD, detail={"revision": current})
-
-    house.checks["database"] = answers
-    house.checks["migrations"] = is_current
-    house.banner.append(("database", database.url.render_as_string(hide_password=True)))
-
-
-async def _eventlog(house: House) -> None:
-    log_of_events = EventLog(house.get(Database))
-    await log_of_events.start()
-    house.rooms.push_async_callback(log_of_events.stop)
-    house.provide(log_of_events)
-
-
-async def _operations(house: House) -> None:
-    house.provide(
-        Operations(
-            version=__version__,
-            checks=house.checks,
-            active_sessions=house.active_sessions,
-            draining=house.draining,
-            reveal=house.settings.environment != "production",
-        )
-    )
-    if house.settings.environment != "production":
-        house.banner.append(("docs", "{address}/docs"))
-
-
-ROOMS: tuple[Callable[[House], Awaitable[None]], ...] = (_storage, _eventlog, _operations)
-"""In the order of opening: a room may use what those before it have provided."""
-
-ROUTERS: tuple[APIRouter, ...] = (operations.router,)
-"""Every route that the contract publishes."""
-
-DEVELOPMENT_ROUTERS: tuple[APIRouter, ...] = (docs.router,)
-"""Pages that production does not show: there, the contract is a file of the release."""
 
 
 async def _no_sessions() -> int:

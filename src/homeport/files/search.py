@@ -1,0 +1,116 @@
+"""Finds files by name and by content."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from homeport.files.content import HEAD, looks_binary
+from homeport.files.errors import FileNotFound, NotAFile, NotPermitted, OutsideWorkspace
+from homeport.files.globs import compile_glob
+from homeport.files.matching import Hit, Matcher
+from homeport.files.workspace import Workspace
+
+SEARCHED_BYTES = 8 << 20
+"""Longer files are not searched: generated, or data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for in the files of a workspace.
+
+    Args:
+        pattern: A Python regular expression, matched line by line.
+        path: The folder, or the one file, to look in.
+        glob: Only files whose path fits.
+        ignore_case: Upper and lower case alike.
+        before: Lines to show before a hit.
+        after: Lines to show after a hit.
+        per_file: Hits per file at most.
+        seconds: Wall clock for the whole search.
+    """
+
+    pattern: str
+    path: str = ""
+    glob: str | None = None
+    ignore_case: bool = False
+    before: int = 0
+    after: int = 0
+    per_file: int = 1_000
+    seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One line that fits, with its surroundings; `line` counts from 1."""
+
+    path: str
+    line: int
+    text: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+def glob(workspace: Workspace, pattern: str, *, path: str = "") -> Iterator[str]:
+    """Files beneath `path` that fit a glob (relative to `path`), in order; see `compile_glob`.
+
+    Raises:
+        BadPattern: The pattern cannot be used.
+        NotAFolder, FileNotFound, OutsideWorkspace: `path` is none.
+    """
+    expression = compile_glob(pattern)
+    prefix = path.strip("/")
+    skip = len(prefix) + 1 if prefix not in {"", "."} else 0
+    for found in workspace.walk(path):
+        if expression.match(found[skip:]):
+            yield found
+
+
+def search(workspace: Workspace, query: Query) -> Generator[Found]:
+    """Lines that fit, file by file in order; binary and very long files are passed over.
+
+    The matching runs in a process of its own: a hostile pattern costs that process its life, not
+    the server its event loop.
+
+    Raises:
+        BadPattern: The regular expression or the glob cannot be used.
+        PatternTooSlow: The time or the memory was used up; what was found before was yielded.
+        FileNotFound, OutsideWorkspace: `path` is none.
+    """
+    files = _files(workspace, query)
+    with Matcher(
+        query.pattern,
+        ignore_case=query.ignore_case,
+        before=query.before,
+        after=query.after,
+        per_file=query.per_file,
+        seconds=query.seconds,
+    ) as matcher:
+        for path in files:
+            data = _searchable(workspace, path)
+            if data is not None:
+                yield from (_found(path, hit) for hit in matcher.hits(data))
+
+
+def _files(workspace: Workspace, query: Query) -> Iterator[str]:
+    if query.path and workspace.stat(query.path).kind == "file":
+        return iter((query.path,))
+    if query.glob is None:
+        return workspace.walk(query.path)
+    return glob(workspace, query.glob, path=query.path)
+
+
+def _searchable(workspace: Workspace, path: str) -> bytes | None:
+    try:
+        with workspace.open(path) as file:
+            data = file.read(HEAD)
+            if looks_binary(data):
+                return None
+            data += file.read(SEARCHED_BYTES + 1 - len(data))
+    except (FileNotFound, NotAFile, NotPermitted, OutsideWorkspace):
+        return None  # it changed since the walk saw it, or the server may not read it
+    return data if len(data) <= SEARCHED_BYTES else None
+
+
+def _found(path: str, hit: Hit) -> Found:
+    return Found(path, hit.line, hit.text, hit.before, hit.after)

@@ -1,0 +1,1 @@
+"""Other people's wire formats onto ours."""

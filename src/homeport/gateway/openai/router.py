@@ -1,0 +1,129 @@
+"""`/v1/chat/completions`: stateless without a session or project, the agent with one."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from homeport.dispatch import queue
+from homeport.dispatch.dispatcher import Dispatcher
+from homeport.eventlog import EventLog
+from homeport.gateway.openai.commission import Commissions
+from homeport.gateway.openai.conversation import answered, streamed
+from homeport.gateway.openai.schemas import ChatCompletionRequest, ChatStatus, Stopped
+from homeport.gateway.openai.settings import ChatSettings
+from homeport.gateway.openai.stateless import Call, Stream, answer
+from homeport.gateway.openai.translate import answers_in_json, model_request
+from homeport.identity.access import Caller, SignedIn
+from homeport.kernel.http.idempotency_key import IdempotencyKey
+from homeport.kernel.http.provide import provided
+from homeport.providers.models import Models
+from homeport.readers.stream.pulse import Pulse
+from homeport.sessions.access import session_for, stream_of
+from homeport.sessions.service.stop import stop_session
+
+router = APIRouter(prefix="/v1/chat/completions", tags=["chat"])
+
+Log = Annotated[EventLog, provided(EventLog)]
+Offered = Annotated[Models, provided(Models)]
+Tasks = Annotated[Commissions, provided(Commissions)]
+Hands = Annotated[Dispatcher, provided(Dispatcher)]
+Beat = Annotated[Pulse, provided(Pulse)]
+Chat = Annotated[ChatSettings, provided(ChatSettings)]
+
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A `chat.completion`, or with `stream` its chunks, ended by `[DONE]`.",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/event-stream": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.post("", response_class=Response, responses=_ANSWER)
+async def complete(
+    *,
+    asked: ChatCompletionRequest,
+    request: Request,
+    caller: SignedIn,
+    log: Log,
+    models: Offered,
+    tasks: Tasks,
+    pulse: Beat,
+    settings: Chat,
+    key: IdempotencyKey = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(description="`<session_id>/<cursor>`: go on with the same run from there."),
+    ] = None,
+) -> Response:
+    """Complete a chat. With `session_id` or `project_id` the agent does, in that session."""
+    headers = {"X-Homeport-Ignored": ", ".join(asked.ignored)} if asked.ignored else {}
+    include_usage = asked.stream_options is not None and asked.stream_options.include_usage
+    if not asked.for_agent and last_event_id is None:
+        call = _call(asked, caller, log, models, settings)
+        await call.begin()
+        if asked.stream:
+            return Stream(call, include_usage=include_usage, headers=headers)
+        return JSONResponse(await answer(call), headers=headers)
+    commission = await tasks.give(asked, caller=caller, key=key, last_event_id=last_event_id)
+    if asked.stream:
+        return streamed(
+            log,
+            pulse,
+            caller=caller,
+            commission=commission,
+            include_usage=include_usage,
+            headers=headers,
+            scope=request.scope,
+        )
+    document = await answered(
+        log,
+        pulse,
+        caller=caller,
+        commission=commission,
+        within_s=settings.answer_within_s,
+    )
+    return JSONResponse(document, headers=headers)
+
+
+@router.get("/{session_id}/status")
+async def read_status(session_id: str, caller: SignedIn, log: Log) -> ChatStatus:
+    """Whether the agent is at work in a session, and what it has used."""
+    async with log.database.read() as session:
+        row = await session_for(session, caller, session_id.lower())
+        runs = await queue.unfinished(session, row.id)
+    return ChatStatus.of(row, is_running=any(run.status == "running" for run in runs))
+
+
+@router.delete("/{session_id}")
+async def stop_chat(session_id: str, caller: SignedIn, log: Log, dispatcher: Hands) -> Stopped:
+    """Stop what the agent is doing in a session; stopping what has ended is no error."""
+    session_id = session_id.lower()
+    async with log.unit(stream_of(session_id)) as unit:
+        row = await session_for(unit.session, caller, session_id)
+        stopped = await stop_session(unit, row, actor=caller.actor, with_queue=False)
+    for run in stopped:
+        dispatcher.stop(run.id)
+    dispatcher.wake()
+    return Stopped(session_id=session_id, stopped=[run.id for run in stopped])
+
+
+def _call(
+    asked: ChatCompletionRequest,
+    caller: Caller,
+    log: EventLog,
+    models: Models,
+    settings: ChatSettings,
+) -> Call:
+    provider, info = models.get(asked.model or models.default)
+    user_id = hashlib.sha256(caller.user_id.encode()).hexdigest()[:32]
+    request = model_request(asked, info, max_tokens=settings.max_tokens, user_id=user_id)
+    in_json = answers_in_json(asked)
+    return Call(log, provider, info, request, user_id=caller.user_id, in_json=in_json)

@@ -1,0 +1,148 @@
+"""The projects routes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import TypeAdapter
+
+from homeport.eventlog import EventLog
+from homeport.identity.access import Caller, SignedIn
+from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.http.provide import provided
+from homeport.kernel.ids import is_id, new_id
+from homeport.projects import service
+from homeport.projects.access import project_for
+from homeport.projects.errors import ProjectNotFound
+from homeport.projects.models import Project
+from homeport.projects.places import Places
+from homeport.projects.policy import Limits
+from homeport.projects.repository import MOST_COUNTED, count_projects, list_projects
+from homeport.projects.schemas import (
+    ProjectBody,
+    ProjectChanges,
+    ProjectDeletedView,
+    ProjectPage,
+    ProjectView,
+)
+
+router = APIRouter(prefix="/v1/projects", tags=["projects"])
+
+Log = Annotated[EventLog, provided(EventLog)]
+Where = Annotated[Places, provided(Places)]
+Bounds = Annotated[Limits, provided(Limits)]
+VIEWS = TypeAdapter(list[ProjectView])
+
+
+@router.post("", status_code=201)
+async def create_project(
+    body: ProjectBody, caller: SignedIn, log: Log, places: Where, limits: Bounds
+) -> ProjectView:
+    """Makes a project, in an empty workspace of its own or in a directory of the server."""
+    return ProjectView.of(await made(body, caller=caller, log=log, places=places, limits=limits))
+
+
+async def made(
+    body: ProjectBody, *, caller: Caller, log: EventLog, places: Places, limits: Limits
+) -> Project:
+    """The new project; a workspace made for one that could not be kept is taken back."""
+    project_id = new_id()
+    settings = await service.checked(body.settings, places=places, limits=limits, caller=caller)
+    place, fresh = await service.place_for(
+        places, caller=caller, project_id=project_id, path=body.path
+    )
+    try:
+        async with log.unit(service.project_stream(project_id)) as unit:
+            return await service.create_project(
+                unit,
+                caller=caller,
+                project_id=project_id,
+                place=place,
+                body=body,
+                settings=settings,
+            )
+    except BaseException:
+        if fresh:
+            await asyncio.to_thread(places.discard, place)
+        raise
+
+
+@router.get("", response_model=ProjectPage)
+async def read_projects(
+    caller: SignedIn,
+    paging: Paging,
+    log: Log,
+    is_active: bool | None = None,  # noqa: FBT001 - a query parameter
+    shape: Annotated[Literal["array"] | None, Query(include_in_schema=False)] = None,
+) -> ProjectPage | Response:
+    """The caller's projects, the newest first."""
+    keys = paging.after(str)
+    async with log.database.read() as session:
+        rows = await list_projects(
+            session,
+            caller.user_id,
+            is_active=is_active,
+            limit=paging.limit + 1,
+            skip=paging.skip,
+            after=keys[0] if keys else None,
+        )
+        total = await count_projects(session, caller.user_id, is_active=is_active)
+    page = paginate(
+        paging,
+        rows,
+        total=min(total, MOST_COUNTED),
+        key=lambda row: (row.id,),
+        total_capped=total > MOST_COUNTED,
+    )
+    views = [ProjectView.of(row) for row in page.items]
+    if shape == "array":
+        return Response(VIEWS.dump_json(views), media_type="application/json")
+    return ProjectPage(projects=views, **page.fields())
+
+
+@router.get("/{project_id}")
+async def read_project(project_id: str, caller: SignedIn, log: Log) -> ProjectView:
+    """One project."""
+    async with log.database.read() as session:
+        return ProjectView.of(await project_for(session, caller, project_id))
+
+
+@router.patch("/{project_id}")
+async def change_project(
+    project_id: str,
+    body: ProjectChanges,
+    caller: SignedIn,
+    log: Log,
+    places: Where,
+    limits: Bounds,
+) -> ProjectView:
+    """Changes a project; a member that is absent or null stays."""
+    async with log.database.read() as session:
+        await project_for(session, caller, project_id, "own")
+    place = settings = None
+    if body.path is not None:
+        place = await asyncio.to_thread(places.admit, body.path, caller)
+    if body.settings is not None:
+        settings = await service.checked(body.settings, places=places, limits=limits, caller=caller)
+    async with log.unit(service.project_stream(project_id)) as unit:
+        project = await service.update_project(
+            unit,
+            caller=caller,
+            project_id=project_id,
+            changes=body,
+            place=place,
+            settings=settings,
+        )
+    return ProjectView.of(project)
+
+
+@router.delete("/{project_id}")
+async def delete_project(project_id: str, caller: SignedIn, log: Log) -> ProjectDeletedView:
+    """Takes a project out of every list; its files stay where they are."""
+    if not is_id(project_id):
+        raise ProjectNotFound
+    async with log.unit(service.project_stream(project_id)) as unit:
+        await service.delete_project(unit, caller=caller, project_id=project_id)
+    return ProjectDeletedView(message="The project is deleted; its files are untouched.")

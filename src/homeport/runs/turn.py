@@ -1,0 +1,219 @@
+"""One model turn: asked, streamed into the open message, closed with all that came."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from typing import Any
+
+from homeport.eventlog.catalogue.message import MessageCompleted, MessageStarted
+from homeport.eventlog.catalogue.run import TurnRetried, TurnStarted
+from homeport.kernel import ids
+from homeport.providers.catalogue import cost
+from homeport.providers.errors import ProviderError, ProviderTimeout
+from homeport.providers.port import (
+    BlockDelta,
+    BlockStarted,
+    Completed,
+    ModelRequest,
+    Usage,
+    UsageSeen,
+)
+from homeport.runs.budget import Budget
+from homeport.runs.checkpoint import Safeguard
+from homeport.runs.context import context_of
+from homeport.runs.finish import finish
+from homeport.runs.job import Job
+from homeport.runs.limits import Limits
+from homeport.sessions.service import journal
+from homeport.sessions.service.conclude import interrupt_message
+
+BACKOFF_S = 1.0
+BACKOFF_MOST_S = 60.0
+ENDINGS = {"max_tokens": "length", "refusal": "refusal", "model_context_window_exceeded": "length"}
+"""Why an answer without tool calls is not simply the end of what the model wanted to say."""
+
+
+class Turns:
+    """Takes model turns.
+
+    Args:
+        backoff: Seconds before the first retry; doubled each time, with full jitter.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits,
+        budget: Budget,
+        safeguard: Safeguard,
+        backoff: float = BACKOFF_S,
+    ) -> None:
+        self._limits = limits
+        self._safeguard = safeguard
+        self._budget = budget
+        self._backoff = backoff
+
+    async def take(self, job: Job) -> None:
+        """Asks the model once. A failure that may pass is written down and waited for.
+
+        Raises:
+            ProviderError: It failed for good; the message is closed, the run is the caller's.
+            PaymentRequired: The budget does not cover it; nothing was asked.
+            LeaseLost: Somebody else has the run.
+        """
+        state, bench = job.state, job.bench
+        again = bool(state.turns) and not state.turns[-1].completed
+        turn = state.turn if again else state.turn + 1
+        reservation = await self._budget.reserve(job.claim, turn=turn, model=bench.model.id)
+        request, files = await _request(job)
+        await self._open(job, turn=turn, new=not again, files=files)
+        delay: float | None = None
+        try:
+            await self._stream(job, request)
+        except ProviderError as error:
+            delay = await self._failed(job, turn, error)
+            if delay is None:
+                raise
+        finally:
+            await self._budget.settle(
+                reservation,
+                usage=job.seen,
+                cost_usd=cost(job.seen, bench.model),
+                estimated=not job.state.turns or not job.state.turns[-1].completed,
+            )
+        if delay is not None:
+            await asyncio.sleep(delay)
+
+    async def _open(self, job: Job, *, turn: int, new: bool, files: list[str]) -> None:
+        claim, message_id = job.claim, ids.new_id()
+        model = job.bench.model.id
+        async with job.step() as step:
+            if new:
+                started = TurnStarted(run_id=claim.run_id, turn=turn, model=model, context=files)
+                step.unit.append(claim.stream, started, actor=claim.actor)
+            opens = MessageStarted(
+                message_id=message_id, run_id=claim.run_id, turn=turn, model=model
+            )
+            seq = await journal.begin_message(step.unit, step.row, opens, epoch=claim.epoch)
+        job.seen = Usage()
+        job.writer = job.log.open_message(
+            claim.stream,
+            message_id=message_id,
+            started_seq=seq,
+            epoch=claim.epoch,
+            may_show=claim.lease.fresh,
+        )
+
+    async def _stream(self, job: Job, request: ModelRequest) -> None:
+        writer = job.writer
+        if writer is None:
+            raise RuntimeError("a turn streams into an open message")
+        stream = job.bench.provider.stream(request)
+        try:
+            async with asyncio.timeout(max(self._limits.seconds_left(job.state), 0.0)):
+                async for event in stream:
+                    if isinstance(event, BlockDelta):
+                        writer.delta(event.text)
+                    elif isinstance(event, BlockStarted):
+                        writer.block_started(event.type, id=event.id, name=event.name)
+                    elif isinstance(event, UsageSeen):
+                        job.seen = event.usage
+                    else:
+                        job.seen = event.usage
+                        await self._complete(job, event)
+                        return
+        except TimeoutError:
+            raise ProviderTimeout(
+                "The run's time was over before the answer was.", started=True, retryable=False
+            ) from None
+        finally:
+            await stream.aclose()
+        raise ProviderError("The provider ended the answer without closing it.", started=True)
+
+    async def _complete(self, job: Job, done: Completed) -> None:
+        claim, writer = job.claim, job.writer
+        if writer is None:
+            raise RuntimeError("only an open message can be completed")
+        if not any(block["type"] == "tool_use" for block in done.blocks):
+            await self._safeguard.after(job)
+        writer.close()
+        completed = MessageCompleted(
+            message_id=writer.message.message_id,
+            run_id=claim.run_id,
+            turn=job.state.turn,
+            blocks=done.blocks,
+            stop_reason=done.stop_reason,
+            stop_sequence=done.stop_sequence,
+            cost_usd=float(cost(done.usage, job.bench.model)),
+            **_counts(done.usage),
+        )
+        async with job.step() as step:
+            await journal.close_message(step.unit, step.row, completed)
+            job.session.apply(step.unit.records)
+            if job.state.answered:  # the same commit ends the run: one less for every answer
+                await finish(job, step, "completed", reason=ENDINGS.get(done.stop_reason or ""))
+        job.writer = None
+
+    async def _failed(self, job: Job, turn: int, error: ProviderError) -> float | None:
+        """Closes the message and says whether, and after how many seconds, to ask again."""
+        claim, writer, state = job.claim, job.writer, job.state
+        blocks = writer.stored() if writer is not None else None
+        if writer is not None:
+            writer.close()
+        attempt = state.attempts + 1
+        again = error.retryable and attempt < self._limits.attempts
+        delay = self._delay(attempt, error) if again else None
+        async with job.step() as step:
+            await interrupt_message(
+                step.unit,
+                step.row,
+                state,
+                reason="provider",
+                blocks=blocks,
+                detail=error.detail,
+                usage=job.seen,
+                cost_usd=float(cost(job.seen, job.bench.model)),
+            )
+            if delay is not None:
+                retried = TurnRetried(
+                    run_id=claim.run_id,
+                    turn=turn,
+                    attempt=attempt,
+                    delay_ms=int(delay * 1000),
+                    code=error.code,
+                    detail=error.detail,
+                )
+                step.unit.append(claim.stream, retried, actor=claim.actor)
+        job.writer = None
+        return delay
+
+    def _delay(self, attempt: int, error: ProviderError) -> float:
+        most = min(self._backoff * 2**attempt, BACKOFF_MOST_S)
+        jittered = random.uniform(self._backoff / 2, most)  # noqa: S311 - spreads load, hides nothing
+        return max(jittered, error.retry_after or 0.0)
+
+
+async def _request(job: Job) -> tuple[ModelRequest, list[str]]:
+    bench, claim = job.bench, job.claim
+    context = await context_of(
+        bench.workspace, system_prompt=bench.system_prompt, notices=bench.notices
+    )
+    request = ModelRequest(
+        model=bench.model.id,
+        messages=job.session.history(claim.run_id),
+        system=context.system,
+        tools=bench.definitions if bench.model.supports_tools else (),
+        user_id=hashlib.sha256(claim.user_id.encode()).hexdigest()[:32],
+    )
+    return request, context.files
+
+
+def _counts(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+    }

@@ -1,0 +1,15 @@
+"""The HTTP face of sessions' commands, by theme; `ROUTERS` is all of it."""
+
+from fastapi import APIRouter
+
+from homeport.sessions.router import approvals, messages, runs, sessions, tools
+
+ROUTERS: tuple[APIRouter, ...] = (
+    sessions.router,
+    messages.router,
+    runs.router,
+    approvals.router,
+    tools.router,
+)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,22 @@
+"""What the sessions' endpoints ask wiring for, by type."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from homeport.dispatch.dispatcher import Dispatcher
+from homeport.eventlog import EventLog
+from homeport.kernel.http.provide import provided
+from homeport.projects.places import Places
+from homeport.projects.policy import Limits
+from homeport.providers.models import Models
+from homeport.sessions.policy import SessionPolicy
+from homeport.tools.registry import Registry
+
+Log = Annotated[EventLog, provided(EventLog)]
+Hands = Annotated[Dispatcher, provided(Dispatcher)]
+Offered = Annotated[Models, provided(Models)]
+Where = Annotated[Places, provided(Places)]
+Bounds = Annotated[Limits, provided(Limits)]
+Policy = Annotated[SessionPolicy, provided(SessionPolicy)]
+Tools = Annotated[Registry, provided(Registry)]

@@ -1,0 +1,207 @@
+"""Conversations: start, list, look at, change, stop, clear, archive, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from homeport.eventlog import EventLog
+from homeport.identity.access import Caller, SignedIn
+from homeport.kernel import clock
+from homeport.kernel.db import idempotency
+from homeport.kernel.db.idempotency import Attempt
+from homeport.kernel.http.choice import chosen
+from homeport.kernel.http.idempotency_key import IdempotencyKey
+from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.ids import new_id
+from homeport.sessions.access import opened, session_for, stream_of
+from homeport.sessions.policy import SessionPolicy
+from homeport.sessions.repository import (
+    MOST_COUNTED,
+    Choice,
+    count_sessions,
+    list_sessions,
+    seen,
+    sums,
+)
+from homeport.sessions.router.beginning import start_of
+from homeport.sessions.router.changes import apply_changes, checked
+from homeport.sessions.router.provided import Bounds, Hands, Log, Offered, Policy, Where
+from homeport.sessions.schemas import (
+    Acknowledged,
+    Archived,
+    NewSession,
+    SessionChange,
+    SessionPage,
+    SessionSums,
+    SessionView,
+    StopBody,
+    Stopped,
+)
+from homeport.sessions.service.delete import delete_session
+from homeport.sessions.service.start import archive, clear, start
+from homeport.sessions.service.stop import stop_session
+
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+STATUSES = ("active", "idle", "streaming", "archived", "error")
+CREATE = "POST /v1/sessions"
+
+
+@router.post("", status_code=201)
+async def create_session(
+    *,
+    body: NewSession,
+    caller: SignedIn,
+    log: Log,
+    places: Where,
+    models: Offered,
+    bounds: Bounds,
+    policy: Policy,
+    key: IdempotencyKey = None,
+) -> SessionView:
+    """Starts a conversation in a project."""
+    sent = body.model_dump(mode="json", exclude_unset=True)
+    attempt = Attempt.of(caller.user_id, key, CREATE, sent)
+    async with log.database.read() as session:
+        session_id = await idempotency.made_before(session, attempt)
+    if session_id is None:
+        beginning = await start_of(
+            body, caller=caller, log=log, places=places, models=models, bounds=bounds
+        )
+        session_id = new_id()
+        async with log.unit(stream_of(session_id)) as unit:
+            earlier = await idempotency.claim(unit.session, attempt, thing_id=session_id)
+            if earlier is None:
+                await start(unit, session_id=session_id, user_id=caller.user_id, **beginning)
+        session_id = earlier or session_id
+    return await _view(log, caller, session_id, policy)
+
+
+@router.get("")
+async def read_sessions(
+    *,
+    caller: SignedIn,
+    log: Log,
+    policy: Policy,
+    paging: Paging,
+    project_id: Annotated[str | None, Query(max_length=36)] = None,
+    status: Annotated[str | None, Query(json_schema_extra={"enum": list(STATUSES)})] = None,
+    search: Annotated[str | None, Query(max_length=255, description="Part of the name")] = None,
+    shape: Annotated[Literal["array"] | None, Query(include_in_schema=False)] = None,
+) -> SessionPage | list[SessionView]:
+    """The caller's conversations, the newest first."""
+    choice = Choice(
+        caller.user_id,
+        active_since=clock.utc_now() - policy.idle_after,
+        project_id=project_id,
+        status=chosen(status, STATUSES, param="status"),
+        search=search,
+    )
+    async with log.database.read() as session:
+        rows = await list_sessions(
+            session,
+            choice,
+            limit=paging.limit + 1,
+            skip=paging.skip,
+            after=paging.after_id(),
+        )
+        total = await count_sessions(session, choice)
+    page = paginate(
+        paging,
+        rows,
+        total=min(total, MOST_COUNTED),
+        total_capped=total > MOST_COUNTED,
+        key=lambda each: (each.row.id,),
+    )
+    views = [SessionView.of(each) for each in page.items]
+    return views if shape == "array" else SessionPage(sessions=views, **page.fields())
+
+
+@router.get("/stats")
+async def read_sums(caller: SignedIn, log: Log, policy: Policy) -> SessionSums:
+    """The caller's conversations, added up."""
+    since = clock.utc_now() - policy.idle_after
+    async with log.database.read() as session:
+        return SessionSums.of(await sums(session, caller.user_id, active_since=since))
+
+
+@router.get("/{session_id}")
+async def read_session(session_id: str, caller: SignedIn, log: Log, policy: Policy) -> SessionView:
+    """One conversation."""
+    return await _view(log, caller, session_id, policy)
+
+
+# PUT is what old clients send for the same partial change; the contract lists one of the two.
+@router.put("/{session_id}", include_in_schema=False)
+@router.patch("/{session_id}")
+async def change_session(
+    *,
+    session_id: str,
+    body: SessionChange,
+    caller: SignedIn,
+    log: Log,
+    models: Offered,
+    bounds: Bounds,
+    policy: Policy,
+) -> SessionView:
+    """Changes what is given: name, model, mode, metadata, put away or taken back."""
+    checked(body, models=models, bounds=bounds)
+    async with opened(log, caller, session_id) as (unit, row):
+        await apply_changes(unit, row, body, actor=caller.actor)
+    return await _view(log, caller, session_id, policy)
+
+
+@router.delete("/{session_id}", status_code=204)
+async def remove_session(session_id: str, caller: SignedIn, log: Log, dispatcher: Hands) -> None:
+    """Deletes a conversation; what runs in it is stopped first."""
+    await delete_session(log, dispatcher, caller, session_id)
+
+
+@router.post("/{session_id}/stop")
+async def stop_runs(
+    session_id: str,
+    caller: SignedIn,
+    log: Log,
+    dispatcher: Hands,
+    body: StopBody | None = None,
+) -> Stopped:
+    """Ends the current run; those that wait behind it go on, unless `queue` says otherwise."""
+    with_queue = body is not None and body.queue
+    async with opened(log, caller, session_id) as (unit, row):
+        runs = await stop_session(unit, row, actor=caller.actor, with_queue=with_queue)
+    for run in runs:
+        dispatcher.stop(run.id)
+    dispatcher.wake()
+    return Stopped(
+        message="The run was stopped." if runs else "Nothing was running.",
+        session_id=session_id,
+        status="stopped" if runs else "idle",
+        run_ids=[run.id for run in runs],
+    )
+
+
+@router.post("/{session_id}/clear")
+async def clear_session(session_id: str, caller: SignedIn, log: Log) -> Acknowledged:
+    """Makes the agent forget what was said so far."""
+    async with opened(log, caller, session_id) as (unit, row):
+        await clear(unit, row, actor=caller.actor)
+    return Acknowledged(message="The session was cleared.", session_id=session_id)
+
+
+@router.post("/{session_id}/archive")
+async def archive_session(session_id: str, caller: SignedIn, log: Log) -> Archived:
+    """Puts a conversation away."""
+    async with opened(log, caller, session_id) as (unit, row):
+        await archive(unit, row, actor=caller.actor)
+    return Archived(message="The session was archived.", session_id=session_id)
+
+
+async def _view(
+    log: EventLog, caller: Caller, session_id: str, policy: SessionPolicy
+) -> SessionView:
+    since = clock.utc_now() - policy.idle_after
+    async with log.database.read() as session:
+        row = await session_for(session, caller, session_id)
+        return SessionView.of(await seen(session, row.id, active_since=since))

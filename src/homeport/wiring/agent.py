@@ -1,0 +1,170 @@
+"""What works: models, the sandbox, tools, the dispatcher and the agent loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+
+from homeport.dispatch.dispatcher import Dispatcher
+from homeport.eventlog import EventLog
+from homeport.files.checkpoints import Checkpoints
+from homeport.gateway.openai.commission import Commissions
+from homeport.gateway.openai.settings import ChatSettings
+from homeport.kernel import ids
+from homeport.kernel.db import Database
+from homeport.kernel.outbound import Outbound, entry_for
+from homeport.operations import Finding
+from homeport.projects.places import Places
+from homeport.projects.policy import Limits as Bounds
+from homeport.providers.anthropic import AnthropicProvider
+from homeport.providers.demo import DemoProvider
+from homeport.providers.models import Models
+from homeport.providers.port import Provider
+from homeport.runs.budget import Unlimited
+from homeport.runs.calls import Calls
+from homeport.runs.checkpoint import Safeguard
+from homeport.runs.driver import Driver
+from homeport.runs.limits import Limits
+from homeport.runs.turn import Turns
+from homeport.runs.workbench import Workbenches
+from homeport.sandbox import open_sandbox
+from homeport.sandbox.port import Rung, Sandbox
+from homeport.sessions.chores import expire_approvals
+from homeport.sessions.policy import SessionPolicy
+from homeport.settings import Settings
+from homeport.tools.builtin import builtin_tools
+from homeport.tools.registry import Registry
+from homeport.wiring.house import House
+from homeport.wiring.people import every
+
+EXPIRY_S = 5.0
+GRACE_S = 20.0
+
+
+async def models(house: House) -> None:
+    """Who answers: Claude when there is a key, and always the demo."""
+    settings = house.settings
+    served: list[Provider] = []
+    key, base_url = settings.anthropic_api_key, settings.anthropic_base_url
+    if key is not None and key.get_secret_value():
+        # A client of its own: what is listed for the base URL is out of reach for users' URLs.
+        outbound = Outbound(allow=[entry_for(base_url)] if base_url else [])
+        house.rooms.push_async_callback(outbound.close)
+        served.append(
+            AnthropicProvider(outbound, api_key=key.get_secret_value(), base_url=base_url)
+        )
+    served.append(DemoProvider(pace=settings.demo_pace))
+    found = Models(served, default=settings.anthropic_model if len(served) > 1 else None)
+    house.rooms.push_async_callback(found.close)
+    house.provide(found)
+    default, info = found.get(found.default)
+    house.checks["models"] = _always(Finding(ok=True, detail={"default": info.id}))
+    house.chore("models.warm", default.warm())
+    hint = "" if default.name != "demo" else "  (set ANTHROPIC_API_KEY for a real one)"
+    house.banner.append(("model", f"{info.id}{hint}"))
+
+
+async def sandbox(house: House) -> None:
+    """The strongest box that this machine holds, tried out just now."""
+    box = await open_sandbox(house.settings.sandbox, secrets_dir=house.settings.data_path)
+    house.services[Sandbox] = box
+    holds = ", ".join(box.holds)
+    fine = box.rung is not Rung.UNAVAILABLE
+    found = Finding(ok=True, detail={"rung": box.rung.value, "holds": list(box.holds)})
+    house.checks["sandbox"] = _always(found)
+    line = f"{box.rung.value}: {holds}" if fine else f"unavailable; Bash is off. {box.remedy}"
+    house.banner.append(("sandbox", line))
+
+
+async def runs(house: House) -> None:
+    """The dispatcher and what it drives."""
+    settings = house.settings
+    events: EventLog = house.get(EventLog)
+    box: Sandbox = house.services[Sandbox]
+    tools = Registry(builtin_tools())
+    checkpoints = Checkpoints(box, settings.data_path / "checkpoints")
+    safeguard = Safeguard(checkpoints)
+    limits = _limits(settings)
+    node = f"{settings.node_id or _node_id(house)}:{ids.new_id()}"
+    driver = Driver(
+        events,
+        node=node,
+        benches=Workbenches(
+            events,
+            models=house.get(Models),
+            tools=tools,
+            sandbox=box,
+            tool_timeout=settings.tool_timeout,
+        ),
+        turns=Turns(limits=limits, budget=Unlimited(), safeguard=safeguard),
+        calls=Calls(limits=limits, safeguard=safeguard, approval_ttl=settings.approval_ttl),
+        limits=limits,
+        safeguard=safeguard,
+        is_idempotent=_idempotence(tools),
+    )
+    dispatcher = Dispatcher(
+        house.get(Database),
+        node=node,
+        ttl=settings.lease_ttl,
+        per_user=settings.max_sessions_per_user,
+        drive=driver.drive,
+    )
+    policy = SessionPolicy(idle_after=timedelta(seconds=settings.session_timeout))
+    bounds: Bounds = house.get(Bounds)
+    chat = ChatSettings(max_tokens=settings.anthropic_max_tokens)
+    commissions = Commissions(
+        events,
+        dispatcher=dispatcher,
+        places=house.get(Places),
+        models=house.get(Models),
+        bounds=bounds,
+    )
+    house.provide(tools, checkpoints, dispatcher, policy, chat, commissions)
+    house.active_sessions = _at_work(dispatcher)
+    house.drains.append(partial(dispatcher.drain, GRACE_S))
+    await dispatcher.start()
+    house.rooms.push_async_callback(dispatcher.drain, 0)
+
+    async def expire() -> int:
+        return await expire_approvals(events, house.get(Database), dispatcher)
+
+    house.chore("approvals.expire", every(EXPIRY_S, expire))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        turns=settings.run_max_turns,
+        tokens=settings.run_max_tokens,
+        seconds=settings.run_max_seconds,
+    )
+
+
+def _node_id(house: House) -> str:
+    """SQLite has one node, so what `local` held is ours; of many each restart is a new one."""
+    database: Database = house.get(Database)
+    return "local" if database.dialect == "sqlite" else ids.new_id()
+
+
+def _idempotence(tools: Registry) -> Callable[[str], bool]:
+    def is_idempotent(name: str) -> bool:
+        tool = tools.find(name)
+        return tool is not None and tool.spec.idempotent
+
+    return is_idempotent
+
+
+def _always(finding: Finding) -> Callable[[], Awaitable[Finding]]:
+    """What was found once, at the start, and cannot change."""
+
+    async def check() -> Finding:
+        return finding
+
+    return check
+
+
+def _at_work(dispatcher: Dispatcher) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        return dispatcher.at_work
+
+    return count

@@ -1,0 +1,61 @@
+"""What everything stands on: storage, the log, and the eyes of whoever operates it."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from homeport import __version__, migrations
+from homeport.eventlog import EventLog
+from homeport.kernel.data_directory import data_directory_lock, make_data_directory
+from homeport.kernel.db import Database
+from homeport.operations import Finding, Operations
+from homeport.wiring.house import House
+
+
+async def storage(house: House) -> None:
+    """The database, migrated; on SQLite the data directory is this process's alone."""
+    settings = house.settings
+    make_data_directory(settings.data_path)
+    database = Database(settings.effective_database_url)
+    if database.dialect == "sqlite":
+        house.rooms.enter_context(data_directory_lock(settings.data_path))
+    house.rooms.push_async_callback(database.close)
+    if not await migrations.is_current(database):
+        await migrations.upgrade(database)
+    house.provide(database)
+
+    async def answers() -> Finding:
+        async with database.read() as session:
+            await session.execute(text("SELECT 1"))
+        return Finding(ok=True, detail={"kind": database.dialect})
+
+    async def is_current() -> Finding:
+        current = await migrations.current(database)
+        return Finding(ok=current == migrations.HEAD, detail={"revision": current})
+
+    house.checks["database"] = answers
+    house.checks["migrations"] = is_current
+    house.banner.append(("database", database.url.render_as_string(hide_password=True)))
+
+
+async def eventlog(house: House) -> None:
+    """The log and its chores."""
+    log_of_events = EventLog(house.get(Database))
+    await log_of_events.start()
+    house.rooms.push_async_callback(log_of_events.stop)
+    house.provide(log_of_events)
+
+
+async def operations(house: House) -> None:
+    """Health and readiness; last, because it shows what the others have added."""
+    house.provide(
+        Operations(
+            version=__version__,
+            checks=house.checks,
+            active_sessions=house.active_sessions,
+            draining=house.draining,
+            reveal=house.settings.environment != "production",
+        )
+    )
+    if house.settings.environment != "production":
+        house.banner.append(("docs", "{address}/docs"))

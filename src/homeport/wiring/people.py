@@ -1,0 +1,93 @@
+"""Who calls, and where they work: identity and projects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from homeport.eventlog import EventLog
+from homeport.identity.access import Callers
+from homeport.identity.first_start import FirstAdmin, first_start
+from homeport.identity.opening import UPKEEP_S, IdentityOptions, open_identity
+from homeport.kernel.crypto import KeyRing, load_secret
+from homeport.kernel.errors import HomeportError
+from homeport.projects.places import Places
+from homeport.projects.policy import Limits
+from homeport.readers.stream.pulse import Pulse
+from homeport.wiring.house import House
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def identity(house: House) -> None:
+    """Accounts, tokens and keys; on an empty database also the first admin."""
+    settings = house.settings
+    events: EventLog = house.get(EventLog)
+    given = settings.secret_key
+    if given is not None:
+        secret = given.get_secret_value().encode()
+    else:
+        secret = await asyncio.to_thread(load_secret, settings.data_path / "secret.key")
+    keyring = KeyRing(secret)
+    options = IdentityOptions(
+        registration=settings.registration,
+        access_lifetime=timedelta(minutes=settings.access_token_expire_minutes),
+        refresh_idle=timedelta(days=settings.refresh_token_expire_days),
+        refresh_absolute=timedelta(days=settings.refresh_token_absolute_days),
+        password_hasher=settings.password_hasher,
+        password_min_length=settings.password_min_length,
+        server_names=(settings.host,),
+    )
+    opened = await open_identity(events, keyring, options)
+    house.rooms.push_async_callback(opened.close)
+    house.services.update(opened.services())
+    house.provide(keyring)
+    house.chore("identity.upkeep", every(UPKEEP_S, opened.upkeep))
+    first = await first_start(events)
+    if first is not None:
+        house.banner.extend(_first_lines(first))
+    else:
+        house.banner.append(("sign in", "lost the way in? homeport user reset admin"))
+    pulse = Pulse(house.get(Callers), house.draining)
+    house.provide(pulse)
+    house.chore("streams.pulse", pulse.run())
+
+
+async def projects(house: House) -> None:
+    """Where workspaces lie, and which directories may be opened as one."""
+    settings = house.settings
+    await asyncio.to_thread(settings.workspace_path.mkdir, parents=True, exist_ok=True)
+    house.provide(Limits(bypass=settings.allow_bypass))
+    house.provide(
+        Places(
+            workspace_dir=settings.workspace_path.resolve(),
+            roots=tuple(_resolved(root) for root in settings.workspace_roots),
+            closed=(settings.data_path.resolve(),),
+            development=settings.environment == "development",
+        )
+    )
+
+
+async def every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+    """Takes `step` now and then, for ever; one that fails is told and tried again."""
+    while True:
+        try:
+            await step()
+        except HomeportError as error:
+            log.warning("chore.step-failed", step=step.__qualname__, code=error.code)
+        await asyncio.sleep(seconds)
+
+
+def _first_lines(first: FirstAdmin) -> list[tuple[str, str]]:
+    return [
+        ("first admin", f"{{address}}{first.link_path}  (sets the password; once, 10 minutes)"),
+        ("api key", f"{first.api_key}  (of {first.username}; 24 hours)"),
+    ]
+
+
+def _resolved(root: str) -> Path:
+    return Path(root).expanduser().resolve()

@@ -1,0 +1,48 @@
+"""Run as a program by an ordinary user: opens every rung and prints what came of it, as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from homeport.sandbox import Command, Limits, host, open_sandbox
+
+BOMB = (
+    "[ -e fuse ] || exit\n[ $1 -gt 0 ] || exec sleep 9\n"
+    'setsid /bin/sh "$0" $(($1 - 1)) &\nsetsid /bin/sh "$0" $(($1 - 1)) &\nwait\n'
+)
+
+
+async def try_rung(choice: str, place: Path) -> dict[str, object]:
+    workspace = place / f"workspace {choice}"
+    workspace.mkdir()
+    machine = replace(host.look(), bubblewrap=None)
+    sandbox = await open_sandbox(choice, secrets_dir=place / "data", host=machine)
+    if sandbox.rung == "unavailable":
+        return {"rung": sandbox.rung, "why": getattr(sandbox, "why", "")}
+    wrote = await sandbox.run(Command(("sh", "-c", "id -u > who; echo x > .mcp.json"), workspace))
+    (workspace / "fuse").touch()
+    (workspace / "bomb.sh").write_text(BOMB)
+    limits = Limits(wall_s=4, processes=64)
+    bomb = await sandbox.run(Command(("sh", "bomb.sh", "10"), workspace, limits=limits))
+    (workspace / "fuse").unlink()
+    return {
+        "rung": sandbox.rung,
+        "wrote": (workspace / "who").exists(),
+        "protected": not (workspace / ".mcp.json").exists(),
+        "exit_code": wrote.exit_code,
+        "bomb": bomb.reason,
+        "said": bomb.output.decode(errors="replace")[-200:],
+    }
+
+
+async def main(place: Path) -> None:
+    results = {choice: await try_rung(choice, place) for choice in ("full", "landlock", "none")}
+    sys.stdout.write(json.dumps(results))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
