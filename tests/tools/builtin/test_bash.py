@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from homeport.files.workspace import Workspace
 from homeport.sandbox import Command, Outcome, Rung, toolchains
 from homeport.sandbox.layout import Places
 from homeport.tools.port import ToolContext
-from support.boxes import MACHINE, make
+from support.boxes import MACHINE, make, processes_with
 from support.toolbox import Toolbox
 
 
@@ -293,10 +292,9 @@ async def test_bash_when_the_project_opens_the_network_then_only_the_context_say
 
 
 async def gone(marker: str) -> bool:
-    """Whether no process has `marker` among its arguments, within a few seconds."""
+    """Whether no process has `marker` in its command line, within a few seconds."""
     for _ in range(100):
-        arguments = [each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"])]
-        if not any(marker in line for line in arguments):
+        if not processes_with(marker):
             return True
         await asyncio.sleep(0.05)
     return False
