@@ -95,12 +95,12 @@ class Settings(BaseSettings):
         default=600, ge=1, description="seconds that one command may take at most"
     )
     node_id: str | None = Field(
-        None, description="a name that no other node has: at its start it takes its own runs back"
+        default=None, description="unique per node: at its start it takes its own runs back"
     )
     allow_bypass: bool = Field(
         default=False, description="sessions may run without asking anybody anything"
     )
-    demo_pace: float = Field(1.0, ge=0, description="scales the delays of the demo model")
+    demo_pace: float = Field(default=1.0, ge=0, description="scales the delays of the demo model")
     lease_ttl: float = Field(
         default=12.0, gt=0, description="seconds until a silent node loses its runs"
     )

@@ -111,7 +111,12 @@ def _linked(pinned: tuple[tuple[str, bool], ...], target: Path) -> GitDirectory:
     if "worktreeconfig" in _text(common / "config").lower():
         return GitDirectory(pinned, readable=readable)  # its own part then holds a config, too
     parts = [target, *(common / name for name in ("objects", "refs", "logs"))]
-    return GitDirectory(pinned, readable=readable, writable=tuple(p for p in parts if p.is_dir()))
+    return GitDirectory(
+        pinned,
+        readable=readable,
+        writable=tuple(p for p in parts if p.is_dir()),
+        steering=(target / "commondir", target / "gitdir"),
+    )
 
 
 def _points_back(backlink: Path, git: Path) -> bool:

@@ -17,6 +17,9 @@ from support.facts import append, complete, fact, open_message
 from support.sse import Heard, heard
 from support.stream_client import StreamClient
 
+# How frames travel does not depend on where they are stored; test_resume.py reads from both.
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
 
 async def until(events: AsyncIterator[Heard], kind: str) -> list[Heard]:
     """The events up to the first of `kind`."""

@@ -12,7 +12,7 @@ router = APIRouter(tags=["authentication"])
 
 
 @router.get("/.well-known/jwks.json")
-async def read_keys(keys: Keys, response: Response) -> dict[str, Any]:
+async def read_jwks(keys: Keys, response: Response) -> dict[str, Any]:
     """The JSON Web Key Set."""
     response.headers["cache-control"] = "public, max-age=300"
     return keys.published()

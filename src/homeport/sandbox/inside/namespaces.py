@@ -243,8 +243,9 @@ def _rule(
         child.take_streams(streams, status)
         child.become(plan, child.FAILURE)
     talk.tell_warden(_STANDING)
-    syscalls.drop_capabilities()
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    if plan["confinement"] != "plain":  # whose command keeps them, and must be seen and ended
+        syscalls.drop_capabilities()
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     syscalls.close_except({lifeline, status, woken, wake})
     _reign(plan, command, lifeline, status, woken)
 

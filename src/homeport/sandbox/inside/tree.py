@@ -77,8 +77,11 @@ def _anonymous(pid: int) -> int:
 
 
 def _proportional(pid: int) -> int:
+    lines = _lines(f"/proc/{pid}/smaps_rollup")
+    if not lines:
+        return _anonymous(pid)  # it has more rights than we, or has ended
     total = 0
-    for line in _lines(f"/proc/{pid}/smaps_rollup"):
+    for line in lines:
         if line.startswith((b"Pss_Anon:", b"Pss_Shmem:")):
             total += int(line.split()[1]) * 1024
     return total
