@@ -114,7 +114,7 @@ def hostile(root: Path, tmp_path: Path) -> Path:
     )
     for name in NAMES:
         path = root / os.fsdecode(name)
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"content of " + name)
     return root
 

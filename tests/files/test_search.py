@@ -140,15 +140,6 @@ def test_search_when_the_pattern_explodes_then_its_process_is_ended(
     assert time.monotonic() - started < 30
 
 
-def test_search_when_the_pattern_eats_memory_then_its_process_is_ended(
-    workspace: Workspace, root: Path
-) -> None:
-    (root / "a.txt").write_bytes(b"a\n")
-
-    with pytest.raises((PatternTooSlow, BadPattern)):
-        list(search(workspace, Query("(?:" * 8 + "x" + "{500})" * 8, seconds=10)))
-
-
 def test_search_when_it_is_left_early_then_no_process_stays(
     workspace: Workspace, tree: Path
 ) -> None:

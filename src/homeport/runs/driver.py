@@ -73,6 +73,9 @@ class Driver:
                 await self._fail(claim, job, "stop", None, outcome="stopped")
                 return
             job.bench = await self._benches.open(row)
+            if job.left_open:
+                async with job.step():
+                    pass  # mended first: nothing is judged by what a crash left open
             await self._loop(job)
         except asyncio.CancelledError:
             await self._cancelled(claim, job)

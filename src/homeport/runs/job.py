@@ -55,6 +55,12 @@ class Job:
         self._bench: Workbench | None = None
 
     @property
+    def left_open(self) -> bool:
+        """Whether another node, or this one before a crash, was in the middle of something."""
+        begun = any(call.started for call in self.state.pending)
+        return begun or self.state.open_message is not None
+
+    @property
     def ready(self) -> bool:
         """Whether the workbench is set up."""
         return self._bench is not None

@@ -35,7 +35,7 @@ async def read_profile(caller: SignedIn, log: Log, figures: Figures) -> ProfileV
     return await _view(user, figures)
 
 
-@router.post("")
+@router.post("", include_in_schema=False)  # what old clients send
 @router.put("")
 async def change_profile(
     body: AccountBody, caller: SignedIn, log: Log, live: Live, figures: Figures
