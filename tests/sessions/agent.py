@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
-from homeport.dispatch import Claim, queue
+from homeport.dispatch import Claim, LeaseLost, queue
 from homeport.dispatch.lease import fenced
 from homeport.eventlog import EventLog, Unit
 from homeport.eventlog.catalogue.message import MessageCompleted, MessageStarted
@@ -14,7 +15,7 @@ from homeport.eventlog.catalogue.tool import ToolFinished, ToolStarted
 from homeport.kernel.ids import new_id
 from homeport.sessions.models import SessionRow
 from homeport.sessions.service import journal
-from homeport.sessions.service.conclude import end_record, fold
+from homeport.sessions.service.conclude import end_record, fold, interrupt_message
 
 Plan = Callable[["Agent", Claim], Awaitable[None]]
 
@@ -87,7 +88,8 @@ class Agent:
                 await self.plans.get(claim.session_id, self.plan)(self, claim)
         except asyncio.CancelledError:
             if claim.lease.ending == "stop":
-                await self.finish(claim, "stopped")
+                with suppress(LeaseLost):  # cancelled behind the commit of its end
+                    await self.finish(claim, "stopped")
             elif claim.lease.ending == "drain":
                 async with fenced(self.log, claim) as unit:
                     await queue.requeue(unit, claim)
@@ -152,5 +154,6 @@ class Agent:
 
     async def _end(self, unit: Unit, row: SessionRow, claim: Claim, outcome: queue.Outcome) -> None:
         state = (await fold(unit.session, row)).run(claim.run_id)
+        await interrupt_message(unit, row, state, reason="stopped")
         await end_record(unit, row, state, actor=claim.actor, status=outcome)
         await queue.finish(unit, claim, outcome)

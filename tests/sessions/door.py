@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 import aiohttp
 import orjson
+import pytest
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -29,16 +31,19 @@ from homeport.kernel.ids import new_id
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.projects.router import router as projects
-from homeport.providers.demo import Demo
+from homeport.providers.demo import DemoProvider
 from homeport.providers.models import Models
 from homeport.readers import history
 from homeport.sessions.policy import SessionPolicy
 from homeport.sessions.router import ROUTERS
 from homeport.tools.registry import Registry
-from projects.door import Answer, Names, Server
+from projects.door import Answer, Names
 from sessions.agent import Agent
+from support.beside import beside
 
 PATIENCE_S = 20.0
+ONE_DATABASE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+"""For what is refused before the database is asked."""
 BODY_LIMIT = 1 << 20
 """Bytes of a JSON body: the default of the settings."""
 
@@ -91,8 +96,12 @@ class Door:
         """Calls `/v1<path>` as `name`."""
         sent = {"Authorization": f"Bearer {name}"} if name else {}
         sent |= headers or {}
+        data = None
+        if json is not None:
+            # A stream: aiohttp warns of large bytes.
+            data, sent["Content-Type"] = io.BytesIO(orjson.dumps(json)), "application/json"
         async with self.http.request(
-            method, f"{self.base_url}/v1{path}", json=json, headers=sent
+            method, f"{self.base_url}/v1{path}", data=data, headers=sent
         ) as answer:
             body = await answer.read()
             return Answer(answer.status, orjson.loads(body) if body else None)
@@ -168,9 +177,9 @@ async def open_door(
         {
             EventLog: log,
             Callers: names,
-            Places: Places(workspace_dir=folder, roots=(folder,)),
+            Places: Places(workspace_dir=folder / "made", roots=(folder / "code",)),
             Limits: Limits(),
-            Models: Models([Demo()]),
+            Models: Models([DemoProvider()]),
             Registry: tools,
             Dispatcher: dispatcher,
             SessionPolicy: SessionPolicy(idle_after=idle_after),
@@ -179,7 +188,7 @@ async def open_door(
     await log.start()
     await dispatcher.start()
     try:
-        async with Server.running(app) as address, aiohttp.ClientSession() as http:
+        async with beside(app) as address, aiohttp.ClientSession() as http:
             yield Door(address, http, log, names, agent, dispatcher, app)
     finally:
         await dispatcher.drain(0)
