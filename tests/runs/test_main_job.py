@@ -106,11 +106,7 @@ class Door:
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         answer = await ask(
-            self.http,
-            method,
-            self.server.base_url + path,
-            headers=self.server.admin,
-            **({"json": body} if body is not None else {}),
+            self.http, method, self.server.base_url + path, headers=self.server.admin, json=body
         )
         assert answer.status < 300, await answer.text()
         return await answer.json()
