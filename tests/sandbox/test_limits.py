@@ -119,7 +119,7 @@ async def test_cpu_when_spent_then_the_reason_names_it(anything: Sandbox, worksp
 
 
 async def test_output_when_one_gb_is_written_then_the_server_does_not_grow(
-    anything: Sandbox, workspace: Path
+    full: Sandbox, workspace: Path
 ) -> None:
     this = psutil.Process()
     before = this.memory_info().rss
@@ -134,7 +134,7 @@ async def test_output_when_one_gb_is_written_then_the_server_does_not_grow(
         workspace,
         limits=Limits(wall_s=60),
     )
-    outcome = await anything.run(command, on_output=count)
+    outcome = await full.run(command, on_output=count)
     assert outcome.exit_code == 0
     assert outcome.output_size == 1_000_000_000 + len("first\nlast\n")
     assert outcome.truncated
@@ -159,7 +159,7 @@ async def test_wall_clock_when_sigterm_is_ignored_then_it_is_killed(
     marker = f"stubborn{uuid.uuid4().hex}"
     script = f"trap '' TERM; : {marker}; while :; do sleep 0.1; done"
     outcome = await anything.run(shell(workspace, script, limits=Limits(wall_s=0.5)))
-    assert outcome.reason == "timeout"
+    assert outcome.reason == "timeout", outcome
     assert outcome.exit_code is None
     assert outcome.signal is not None
     assert await gone(marker)
@@ -208,7 +208,7 @@ async def test_server_when_a_command_floods_then_its_loop_stays_free(
             ticks += 1
 
     ticking = asyncio.create_task(tick())
-    await box.run(shell(workspace, "sleep 0.3; head -c 300000000 /dev/zero"))
+    await box.run(shell(workspace, "sleep 0.3; head -c 100000000 /dev/zero"))
     ticking.cancel()
     assert ticks > 10
 

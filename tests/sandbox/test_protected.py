@@ -61,15 +61,22 @@ async def test_repository_when_attacked_then_what_git_obeys_is_unchanged(
         assert outcome.violations
 
 
-@pytest.mark.parametrize("name", PROTECTED_NAMES)
-async def test_protected_name_when_absent_then_it_cannot_be_made(
-    box: Sandbox, workspace: Path, name: str
+async def test_protected_names_when_absent_then_none_can_be_made(
+    box: Sandbox, workspace: Path
 ) -> None:
-    outcome = await box.run(
-        shell(workspace, f"echo x > {name}; mkdir -p {name}; echo x > {name}/settings.json; true")
-    )
-    assert not (workspace / name).exists()
-    assert outcome.violations == ((name,) if box.rung == "landlock" else ())
+    names = " ".join(PROTECTED_NAMES)
+    script = f"for n in {names}; do echo x > $n; mkdir -p $n; echo x > $n/settings.json; done; true"
+    outcome = await box.run(shell(workspace, script))
+    assert sorted(p.name for p in workspace.iterdir()) == [".git"]
+    assert outcome.violations == (tuple(sorted(PROTECTED_NAMES)) if box.rung == "landlock" else ())
+
+
+async def test_protected_names_when_absent_then_files_cannot_be_made_of_them_either(
+    box: Sandbox, workspace: Path
+) -> None:
+    script = f"for n in {' '.join(PROTECTED_NAMES)}; do echo x > $n; done; true"
+    await box.run(shell(workspace, script))
+    assert sorted(p.name for p in workspace.iterdir()) == [".git"]
 
 
 async def test_protected_names_when_present_then_they_cannot_be_changed(

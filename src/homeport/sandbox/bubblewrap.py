@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeport.sandbox.inside import seccomp
+from homeport.sandbox.inside.mounts import KERNEL_SWITCHES
 from homeport.sandbox.inside.namespaces import INSIDE_ID
 
 if TYPE_CHECKING:
@@ -39,8 +41,10 @@ def wrapper(
     cwd: str,
     network: bool,
     disable_userns: bool,
-) -> tuple[list[str], list[bytes]]:
-    """Arguments for bubblewrap, and the files that they name as `{fd:n}`.
+) -> tuple[list[str], list[str], list[bytes]]:
+    """How bubblewrap is called, its words, and the files that these name as `{fd:n}`.
+
+    The words go over a descriptor: as arguments they would be shown inside, with every path.
 
     Args:
         program: Path of bwrap.
@@ -57,7 +61,7 @@ def wrapper(
         isolated=True,
     )
     files = [code]
-    words = [program, *_BASE, "--seccomp", "{fd:0}"]
+    words = [*_BASE, "--seccomp", "{fd:0}"]
     words += [] if network else ["--unshare-net"]
     words += ["--disable-userns"] if disable_userns else []
     for mount in mounts:
@@ -66,7 +70,7 @@ def wrapper(
         path = f"{workspace}/{relative}"
         words += ["--ro-bind" if read_only else "--bind", path, path]
     words += ["--remount-ro", "/", "--chdir", cwd]
-    return [*words, "--", *EXECUTE], files
+    return [program, "--args", "{words}", "--", *EXECUTE], words, files
 
 
 def _words(mount: Mount, files: list[bytes]) -> list[str]:
@@ -87,5 +91,9 @@ def _words(mount: Mount, files: list[bytes]) -> list[str]:
         files.append(value if isinstance(value, bytes) else value.encode())
         return ["--perms", "0644", "--ro-bind-data", f"{{fd:{len(files) - 1}}}", target]
     if kind == "proc":
-        return ["--proc", target]
+        # a server that runs as root has a uid to which these files belong, capabilities or not
+        covers = [
+            path for path in (f"{target}/{n}" for n in KERNEL_SWITCHES) if Path(path).exists()
+        ]
+        return ["--proc", target, *(w for path in covers for w in ("--ro-bind", path, path))]
     return []  # device, pts: part of --dev

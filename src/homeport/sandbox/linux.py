@@ -99,7 +99,7 @@ class FullSandbox:
             plan["pins"] = list(guard.pins)
         if isinstance(self.engine, Bubblewrap):
             plan["confinement"] = "wrapped"
-            plan["wrapper"], plan["wrapper_files"] = bubblewrap.wrapper(
+            plan["wrapper"], plan["wrapper_words"], plan["wrapper_files"] = bubblewrap.wrapper(
                 self.engine.program,
                 plan["mounts"],
                 plan["pins"],

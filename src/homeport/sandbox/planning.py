@@ -37,6 +37,9 @@ def check(command: Command, places: Places) -> None:
         raise WorkspaceMissing(f"{command.workspace.name} is not a directory.")
     if not (command.workspace / command.cwd).is_dir():
         raise CommandRefused(f"The working directory {command.cwd} does not exist.")
+    start, workspace = (command.workspace / command.cwd).resolve(), command.workspace.resolve()
+    if not start.is_relative_to(workspace):
+        raise CommandRefused("The working directory must lie in the workspace.")
     secrets = places.secrets.resolve()
     for opened in (command.workspace, *command.writable, *command.readable):
         if not opened.is_absolute() or secrets.is_relative_to(opened.resolve()):
@@ -86,6 +89,7 @@ def plan(
         "output_bytes": limits.output_bytes,
         "flood_bytes": limits.output_bytes * _FLOOD_FACTOR,
         "wrapper": [],
+        "wrapper_words": [],
         "wrapper_files": [],
         "mounts": [],
         "pins": [],

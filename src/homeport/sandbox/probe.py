@@ -25,6 +25,23 @@ def _opens(path: str, flags: int) -> bool:
     return True
 
 
+def _reads_server(server: str) -> bool:
+    """`server` is its pid and its start time: inside, the same pid may be somebody else."""
+    pid, _, started = server.partition("@")
+    if not _opens(f"/proc/{pid}/environ", os.O_RDONLY):
+        return False
+    return start_time(pid) == started
+
+
+def start_time(pid: str) -> str:
+    """When `pid` started, in ticks since boot; empty when that is not told."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
 def _socket_reaches(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2):
@@ -40,7 +57,7 @@ def _calls(number: int, *arguments: int) -> bool:
     return ctypes.get_errno() not in {errno.EPERM, errno.ENOSYS}
 
 
-def main(outside: str, secret: str, port: int) -> None:
+def main(outside: str, secret: str, port: int, server: str) -> None:
     """Try everything and print what worked."""
     create = os.O_WRONLY | os.O_CREAT
     done: list[str] = []
@@ -51,13 +68,14 @@ def main(outside: str, secret: str, port: int) -> None:
         "write-system": lambda: _opens("/usr/bin/.homeport-probe", create),
         "write-protected": lambda: _opens(".git/config", os.O_WRONLY),
         "create-protected": lambda: _opens(".mcp.json", create),
-        "read-server": lambda: _opens(f"/proc/{os.getppid()}/environ", os.O_RDONLY),
+        "read-server": lambda: _reads_server(server),
         "network": lambda: _socket_reaches(port),
         "see-processes": lambda: os.getpid() > 100,
         "write-workspace": lambda: _opens("written", create),
     }
     if sys.platform == "linux":
         tries |= {
+            "write-kernel-switches": lambda: _opens("/proc/sys/kernel/core_pattern", os.O_WRONLY),
             "ptrace": lambda: _calls(_PTRACE[os.uname().machine], _PTRACE_TRACEME, 0, 0, 0),
             "io-uring": lambda: _calls(_IO_URING_SETUP, 1, 0),
             "user-namespace": lambda: ctypes.CDLL(None, use_errno=True).unshare(_UNSHARE_USER) == 0,
@@ -67,4 +85,4 @@ def main(outside: str, secret: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -13,6 +13,7 @@ from pathlib import Path
 from homeport.sandbox import planning
 from homeport.sandbox.errors import CommandRefused, SandboxFailed
 from homeport.sandbox.port import Command, Limits, Rung, Sandbox
+from homeport.sandbox.probe import start_time
 
 _EXPECTED = frozenset({"write-workspace"})
 # What a rung does not claim: Landlock puts protected names back afterwards.
@@ -63,6 +64,7 @@ async def _try(sandbox: Sandbox, ground: _Ground, port: int) -> str | None:
         str(ground.outside),
         str(ground.secret),
         str(port),
+        f"{os.getpid()}@{start_time(str(os.getpid()))}",
     )
     prefix = Path(sys.base_prefix)
     readable = (_PROBE, *((prefix,) if not prefix.is_relative_to("/usr") else ()))

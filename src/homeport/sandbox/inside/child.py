@@ -81,14 +81,26 @@ def filter_of(plan: Plan) -> bytes:
 
 
 def _wrapper(plan: Plan) -> list[str]:
-    """The wrapper's arguments; each `{fd:n}` becomes a descriptor with the n-th file's content."""
-    words = list(plan["wrapper"])
+    """How the wrapper is called.
+
+    Each `{fd:n}` among its words becomes a descriptor with the n-th file's content, and `{words}`
+    one with the words, each ended by NUL.
+    """
+    words = list(plan["wrapper_words"])
     for index, content in enumerate(plan["wrapper_files"]):
-        descriptor = os.memfd_create("homeport", 0)
-        os.write(descriptor, content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        descriptor = _file(content)
         words = [str(descriptor) if word == f"{{fd:{index}}}" else word for word in words]
-    return words
+    if not words:
+        return plan["wrapper"]
+    told = str(_file(b"".join(os.fsencode(word) + b"\0" for word in words)))
+    return [told if word == "{words}" else word for word in plan["wrapper"]]
+
+
+def _file(content: bytes) -> int:
+    descriptor = os.memfd_create("homeport", 0)
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _limit(plan: Plan) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _STAGES = ("/tmp", "/mnt", "/run", "/var")  # noqa: S108 - a mount point, nothing is written there
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_KERNEL_SWITCHES = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
+KERNEL_SWITCHES = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 _PATH = os.O_PATH | os.O_CLOEXEC
 _BOUND = syscalls.MOUNT_NOSUID | syscalls.MOUNT_NODEV
 
@@ -105,7 +105,7 @@ def _proc(path: str) -> None:
     os.makedirs(path, exist_ok=True)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("proc", path, "proc", flags)
-    for name in _KERNEL_SWITCHES:
+    for name in KERNEL_SWITCHES:
         # a server that runs as root has a uid to which these files belong, capabilities or not
         if os.path.exists(f"{path}/{name}"):
             source = os.open(f"{path}/{name}", _PATH)

@@ -102,19 +102,22 @@ def start(plan: Plan, streams: tuple[int, int, int], lifeline: int, status: int)
         talk.keep_inside()
         _guarded(status, lambda: _doorman(plan, streams, lifeline, status, talk))
     talk.keep_outside()
-    init, waiting = 0, False
-    while True:
+    init, waiting, standing = 0, False, False
+    while not (init and standing):  # doorman and init speak at the same time
         word, value = talk.hear()
+        if word == 0:
+            os.waitpid(doorman, 0)
+            return 0
         if word == _PID:
             init = value
+        standing = standing or word == _STANDING
         waiting = waiting or word == _MAP_INIT
         if word == _MAP_DOORMAN or (waiting and init):
             _map(init or doorman, plan)
             talk.allow()
             waiting = False
-        if word in {_STANDING, 0}:
-            os.waitpid(doorman, 0)
-            return init if word else 0
+    os.waitpid(doorman, 0)
+    return init
 
 
 def _guarded(status: int, body: Callable[[], None]) -> None:

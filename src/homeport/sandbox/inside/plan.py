@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         output_bytes: int
         flood_bytes: int
         wrapper: list[str]
+        wrapper_words: list[str]
         wrapper_files: list[bytes]
         mounts: list[Mount]
         pins: list[tuple[str, bool]]

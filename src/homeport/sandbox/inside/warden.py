@@ -267,7 +267,8 @@ class Warden:
     def _tell(self) -> None:
         milliseconds = round((time.monotonic() - self._begun) * 1000)
         truncated = int(self._output.truncated or self._stdout.truncated)
-        verdict = self._verdict.decode(errors="replace") or f"signal {int(signal.SIGKILL)}"
+        unsaid = f"signal {int(signal.SIGKILL)}" if self._pid else "failed the box does not stand"
+        verdict = self._verdict.decode(errors="replace") or unsaid
         facts = f"{self._output.size} {truncated} {milliseconds} {self._reason or '-'} {verdict}"
         os.set_blocking(FRAMES, True)
         rest = memoryview(
