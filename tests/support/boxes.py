@@ -14,8 +14,7 @@ from homeport.sandbox.linux import Bubblewrap, FullSandbox, LandlockSandbox
 MACHINE = host.look()
 ENGINES = [
     *(["launcher"] if MACHINE.launcher else []),
-    # As root bubblewrap leaves core_pattern writable; there the launcher goes first.
-    *(["bubblewrap"] if MACHINE.bubblewrap and os.geteuid() != 0 else []),
+    *(["bubblewrap"] if MACHINE.bubblewrap else []),
 ]
 BOXES = [*ENGINES, *(["landlock"] if MACHINE.landlock else [])]
 PYTHON = str(Path(sys.executable).resolve())
