@@ -16,23 +16,25 @@ _NOW = {
 }
 _LOCK = {"sqlite": "", "postgresql": "FOR UPDATE SKIP LOCKED"}
 _CTE = {"sqlite": "", "postgresql": "MATERIALIZED"}
+# Left to itself, SQLite takes the unique index and reads every run that the session ever had.
+_UNFINISHED = {"sqlite": "INDEXED BY ix_runs_unfinished", "postgresql": ""}
 
 _CLAIM = """
 WITH due AS {cte} (
     SELECT r.id, r.user_id, r.wake_at FROM runs r
     WHERE r.status = 'queued' AND r.wake_at <= {now}
       AND NOT EXISTS (
-          SELECT 1 FROM runs e
+          SELECT 1 FROM runs e {unfinished}
           WHERE e.session_id = r.session_id AND e.status <> 'finished' AND e.run_no < r.run_no)
       AND (SELECT count(*) FROM runs w
            WHERE w.user_id = r.user_id AND w.status IN ('running', 'waiting')) < :per_user
     ORDER BY r.wake_at, r.id LIMIT :limit {lock}
 ), placed AS (
-    SELECT d.id,
-        row_number() OVER (PARTITION BY d.user_id ORDER BY d.wake_at, d.id)
+    SELECT due.id,
+        row_number() OVER (PARTITION BY due.user_id ORDER BY due.wake_at, due.id)
         + (SELECT count(*) FROM runs w
-           WHERE w.user_id = d.user_id AND w.status IN ('running', 'waiting')) AS place
-    FROM due d
+           WHERE w.user_id = due.user_id AND w.status IN ('running', 'waiting')) AS place
+    FROM due
 ), dead AS {cte} (
     SELECT d.id FROM runs d
     WHERE d.status = 'running' AND d.lease_until < {now}
@@ -68,7 +70,8 @@ class Statements:
 
     def __init__(self, dialect: str) -> None:
         def ready(statement: str) -> TextClause:
-            return text(statement.format(now=_NOW[dialect], lock=_LOCK[dialect], cte=_CTE[dialect]))
+            words = {"now": _NOW, "lock": _LOCK, "cte": _CTE, "unfinished": _UNFINISHED}
+            return text(statement.format(**{name: by[dialect] for name, by in words.items()}))
 
         self.pending = ready(_PENDING)
         self.claim = ready(_CLAIM)
