@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import ColumnElement, func, insert, literal_column, select, update
@@ -13,7 +12,6 @@ from homeport.eventlog import Unit
 from homeport.kernel import clock
 from homeport.kernel.db import ReadSession, WriteSession, now_ms
 
-UNFINISHED = ("queued", "running", "waiting")
 IS_UNFINISHED = RunRow.status != literal_column("'finished'")
 """With literals: a bound value would not fit the partial indexes."""
 Outcome = Literal["completed", "failed", "stopped", "interrupted"]
@@ -118,23 +116,6 @@ async def unfinished(session: ReadSession | WriteSession, session_id: str) -> li
 async def run_by_id(session: ReadSession | WriteSession, run_id: str) -> RunRow | None:
     """The run, or None."""
     return await session.get(RunRow, run_id, populate_existing=True)
-
-
-async def runs_of(
-    session: ReadSession, session_id: str, *, limit: int, before: int | None = None
-) -> list[RunRow]:
-    """The session's runs, newest first."""
-    query = select(RunRow).where(RunRow.session_id == session_id)
-    if before is not None:
-        query = query.where(RunRow.run_no < before)
-    return list(await session.scalars(query.order_by(RunRow.run_no.desc()).limit(limit)))
-
-
-async def last_finished_at(session: ReadSession, session_id: str) -> datetime | None:
-    """When the session's latest run ended."""
-    return await session.scalar(
-        select(func.max(RunRow.finished_at)).where(RunRow.session_id == session_id)
-    )
 
 
 async def _held(unit: Unit, claim: Claim, **values: object) -> None:
