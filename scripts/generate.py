@@ -6,23 +6,19 @@ Usage: generate.py [--check] [FILE ...]
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from homeport.cli.events_doc import document as events
 from homeport.cli.openapi import contract
-from homeport.eventlog.catalogue import Event, catalogue
 from homeport.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-INTRODUCTION = """\
-Everything that happens, by kind. A kind is never renamed and never reused; a payload that changes
-its shape becomes a new version. Made from `homeport/eventlog/catalogue`."""
 
 
 def env_example() -> str:
@@ -49,49 +45,6 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, tuple):
         return ",".join(str(part) for part in cast("tuple[object, ...]", value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def events() -> str:
-    """`docs/events.md`: the catalogue."""
-    parts = [
-        "# Events",
-        INTRODUCTION,
-    ]
-    room = ""
-    for (kind, version), event in catalogue().items():
-        module = event.__module__.rpartition(".")[2]
-        if module != room:
-            room = module
-            parts.append(f"## {room}")
-        parts.append(_event(kind, version, event))
-    return "\n\n".join(parts) + "\n"
-
-
-def _event(kind: str, version: int, event: type[Event]) -> str:
-    title = f"### `{kind}`" + (f" v{version}" if version > 1 else "")
-    text = inspect.cleandoc(event.__doc__ or "")
-    schema = event.model_json_schema()
-    required = set(schema.get("required", ()))
-    rows = [
-        f"| `{name}` | {_type(given, schema)}{'' if name in required else ', optional'} |"
-        for name, given in schema.get("properties", {}).items()
-    ]
-    table = "\n".join(["| member | type |", "|---|---|", *rows]) if rows else "No members."
-    return f"{title}\n\n{text}\n\n{table}"
-
-
-def _type(given: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    if "$ref" in given:
-        name = str(given["$ref"]).rpartition("/")[2]
-        return _type(schema["$defs"][name], schema)
-    if "anyOf" in given:
-        kinds = [_type(choice, schema) for choice in given["anyOf"]]
-        return " or ".join(kind for kind in kinds if kind != "null")
-    if "enum" in given or "const" in given:
-        return ", ".join(f"`{value}`" for value in given.get("enum", [given.get("const")]))
-    if given.get("type") == "array":
-        return f"array of {_type(given.get('items', {}), schema)}"
-    return str(given.get("format") or given.get("type") or "any JSON")
 
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {

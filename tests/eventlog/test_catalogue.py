@@ -7,14 +7,18 @@ adds the files of new ones and touches no other.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from homeport.cli.events_doc import document
 from homeport.eventlog.catalogue import Event, catalogue, decode
 from homeport.eventlog.catalogue.message import MessageStarted
 from support.facts import started
 from support.golden import FOLDER, golden, name_of, sample
 
+EVENTS_MD = Path(__file__).parents[2] / "docs" / "events.md"
 KINDS = sorted(catalogue().items())
 each = pytest.mark.parametrize(
     ("key", "event"), KINDS, ids=[f"{kind}.v{version}" for (kind, version), _ in KINDS]
@@ -53,6 +57,13 @@ def test_payload_when_encoded_and_decoded_then_it_is_the_same_event(
 
 def test_goldens_when_counted_then_each_belongs_to_an_event() -> None:
     assert {path.name for path in FOLDER.iterdir()} == {name_of(*key) for key, _ in KINDS}
+
+
+def test_document_when_compared_with_the_catalogue_then_it_is_current() -> None:
+    made = document()
+    assert EVENTS_MD.read_text(encoding="utf-8") == made, "run: make events-doc"
+    for (kind, _), _event in KINDS:
+        assert f"### `{kind}`" in made
 
 
 def test_event_when_changed_then_it_is_refused() -> None:

@@ -145,15 +145,20 @@ def test_shared_when_it_grows_then_it_starts_anew() -> None:
     assert shared.get("c") is None
 
 
-async def test_wait_when_one_waiter_is_cancelled_then_the_others_are_woken() -> None:
-    feed, loop = Feed(STREAM), asyncio.get_running_loop()
-    waits = [asyncio.create_task(feed.wait(0, loop.create_future())) for _ in range(3)]
+async def test_wait_when_one_reader_is_cancelled_then_the_others_are_woken(log: EventLog) -> None:
+    await append(log, STREAM, fact("1"))
+    readers = [await Reader.open(log, STREAM, "1") for _ in range(3)]
+    for reader in readers:
+        assert await reader.ready() == []
+    waits = [asyncio.create_task(reader.wait()) for reader in readers]
     await asyncio.sleep(0)
     waits[1].cancel()
     await asyncio.sleep(0)
-    feed.touch()
+    await append(log, STREAM, fact("2"))
     await asyncio.gather(waits[0], waits[2])
     assert waits[1].cancelled()
+    for reader in readers:
+        reader.close()
 
 
 async def test_poll_when_another_process_appends_then_a_reader_here_hears_of_it(

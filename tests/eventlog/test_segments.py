@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import event, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -14,7 +16,7 @@ from homeport.eventlog import EventLog
 from homeport.eventlog import segments as segments_module
 from homeport.eventlog.errors import MessageFenced
 from homeport.eventlog.models import SegmentRow
-from homeport.kernel.db import Database, WriteSession
+from homeport.kernel.db import Database
 from homeport.kernel.db.engine import DatabaseUnreachable
 from support import facts
 from support.facts import append, complete, completed, open_message, stored_text, take_over
@@ -32,7 +34,7 @@ async def other(database_url: str) -> AsyncIterator[EventLog]:
     await database.close()
 
 
-async def rows(log: EventLog) -> list[SegmentRow]:
+async def rows_of(log: EventLog) -> list[SegmentRow]:
     async with log.database.read() as session:
         return list((await session.scalars(select(SegmentRow))).all())
 
@@ -53,15 +55,23 @@ async def held(database: Database) -> AsyncGenerator[None]:
         yield
 
 
-async def test_flush_when_many_messages_have_grown_then_it_is_one_commit(log: EventLog) -> None:
+async def test_flush_when_many_messages_have_grown_then_it_is_one_commit(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writers = [await open_message(log, f"session:{n}", f"m{n}") for n in range(20)]
     for number, writer in enumerate(writers):
         writer.block_started("text")
         writer.delta(f"of {number}")
-    commits: list[object] = []
-    event.listen(log.database.writer.sync_engine, "commit", commits.append)
+    commits: list[int] = []
+    write_statement = log.database.write_statement
+
+    async def counted(statement: str, parameters: Mapping[str, Any]) -> None:
+        commits.append(len(orjson.loads(parameters["rows"])))
+        await write_statement(statement, parameters)
+
+    monkeypatch.setattr(log.database, "write_statement", counted)
     await log.flush()
-    assert len(commits) == 1
+    assert commits == [20]
     for number in range(20):
         assert await stored_text(log, f"session:{number}") == [f"of {number}"]
 
@@ -72,7 +82,7 @@ async def test_flush_when_nothing_has_grown_then_nothing_is_written(log: EventLo
     writer.delta("once")
     await log.flush()
     await log.flush()
-    assert len(await rows(log)) == 1
+    assert len(await rows_of(log)) == 1
 
 
 async def test_segments_when_put_together_then_they_are_the_message(log: EventLog) -> None:
@@ -118,7 +128,7 @@ async def test_flush_when_the_message_was_closed_by_another_then_it_is_refused(
     writer.delta(", lost")
     assert await take_over(other, STREAM) == [{"type": "text", "text": "kept"}]
     await log.flush()
-    assert await rows(log) == []
+    assert await rows_of(log) == []
 
 
 async def test_flush_when_the_epoch_is_lower_then_it_is_refused(log: EventLog) -> None:
@@ -127,7 +137,7 @@ async def test_flush_when_the_epoch_is_lower_then_it_is_refused(log: EventLog) -
     late.block_started("text")
     late.delta("stale")
     await log.flush()
-    assert await rows(log) == []
+    assert await rows_of(log) == []
 
 
 async def test_flush_when_another_message_is_open_then_it_is_refused(
@@ -139,7 +149,7 @@ async def test_flush_when_another_message_is_open_then_it_is_refused(
     await take_over(other, STREAM)
     await append(other, STREAM, facts.started("m2"))
     await log.flush()
-    assert await rows(log) == []
+    assert await rows_of(log) == []
 
 
 async def test_flusher_when_the_database_is_busy_then_the_text_is_kept_and_stored_later(
@@ -166,7 +176,7 @@ async def test_flush_when_the_answer_to_a_commit_was_lost_then_the_next_one_has_
     writer = await open_message(log, STREAM)
     writer.block_started("text")
     writer.delta("first")
-    monkeypatch.setattr(log.database, "write", answer_lost(log.database))
+    monkeypatch.setattr(log.database, "write_statement", answer_lost(log.database))
     with pytest.raises(DatabaseUnreachable):
         await log.flush()
     monkeypatch.undo()
@@ -187,27 +197,24 @@ async def test_flush_when_a_unit_holds_the_stream_then_it_does_not_wait_for_it(
     async with log.unit(STREAM) as unit:
         await log.flush()
         unit.append(STREAM, completed(writer.stored()), actor=facts.ACTOR)
-    assert await rows(log) == []
+    assert await rows_of(log) == []
 
 
 @on_postgresql
 async def test_closing_when_a_flush_is_uncommitted_then_what_it_stored_goes_too(
-    log: EventLog, monkeypatch: pytest.MonkeyPatch
+    log: EventLog,
 ) -> None:
     writer = await open_message(log, STREAM)
     writer.block_started("text")
-    stored, go = asyncio.Event(), asyncio.Event()
-    monkeypatch.setattr(log.database, "write", slow_commit(log.database, stored, go))
-    flushing = asyncio.create_task(log.flush())
-    await stored.wait()
-    monkeypatch.undo()
-    closing = asyncio.create_task(complete(log, STREAM, writer))
-    async with log.database.read() as watcher:
-        while not await watcher.scalar(_waiting):
-            assert not closing.done()
-    go.set()
-    await asyncio.gather(flushing, closing)
-    assert await rows(log) == []
+    rows = orjson.dumps([writer.row()]).decode()
+    async with log.database.write() as session:
+        await session.execute(text(segments_module.INSERT["postgresql"]), {"rows": rows})
+        closing = asyncio.create_task(complete(log, STREAM, writer))
+        async with log.database.read() as watcher:
+            while not await watcher.scalar(_waiting):
+                assert not closing.done()
+    await closing
+    assert await rows_of(log) == []
 
 
 async def test_closing_when_flushes_come_between_then_nothing_stays(log: EventLog) -> None:
@@ -219,7 +226,7 @@ async def test_closing_when_flushes_come_between_then_nothing_stays(log: EventLo
         await asyncio.sleep(0)
         await complete(log, STREAM, writer)
         await flushing
-    assert await rows(log) == []
+    assert await rows_of(log) == []
 
 
 async def test_delta_when_the_lease_is_in_doubt_then_nothing_is_shown_or_stored(
@@ -268,7 +275,7 @@ async def test_discard_when_the_message_stays_open_then_its_feed_goes(log: Event
     writer.discard()
     assert log.feeds.find(STREAM) is None
     await log.flush()
-    assert await rows(log) == []
+    assert await rows_of(log) == []
 
 
 async def test_message_when_closed_then_its_feed_goes(log: EventLog) -> None:
@@ -302,30 +309,12 @@ def shorten_waits(database: Database) -> None:
     event.listen(database.writer.sync_engine, "connect", prepare)
 
 
-def answer_lost(database: Database) -> Callable[[], AbstractAsyncContextManager[WriteSession]]:
-    """`database.write`, whose commit succeeds and says that it did not."""
-    write = database.write
+def answer_lost(database: Database) -> Callable[..., Awaitable[None]]:
+    """`database.write_rows`, whose commit succeeds and says that it did not."""
+    write_statement = database.write_statement
 
-    @asynccontextmanager
-    async def lossy() -> AsyncGenerator[WriteSession]:
-        async with write() as session:
-            yield session
+    async def lossy(*arguments: Any) -> None:
+        await write_statement(*arguments)
         raise DatabaseUnreachable
 
     return lossy
-
-
-def slow_commit(
-    database: Database, stored: asyncio.Event, go: asyncio.Event
-) -> Callable[[], AbstractAsyncContextManager[WriteSession]]:
-    """`database.write`, which commits only when it is told to."""
-    write = database.write
-
-    @asynccontextmanager
-    async def slow() -> AsyncGenerator[WriteSession]:
-        async with write() as session:
-            yield session
-            stored.set()
-            await go.wait()
-
-    return slow

@@ -64,6 +64,7 @@ class StreamClient:
         if frame["kind"] == "message.started":
             self.texts[message], self.types[message] = [], []
         if kind_closes(frame["kind"]):
+            assert frame["cursor"].isdecimal(), "behind a close one stands in no message"
             blocks = self.texts[message]
             told = [(block["length"], block["sha256"]) for block in frame["blocks"]]
             have = [(len(text), hashlib.sha256(text.encode()).hexdigest()) for text in blocks]

@@ -84,6 +84,14 @@ def openapi(
         output.write_text(contract(), encoding="utf-8")
 
 
+@app.command("events-doc")
+def events_doc() -> None:
+    """Print what the log can record (docs/events.md)."""
+    from homeport.cli.events_doc import document
+
+    print(document(), end="")
+
+
 def _refusal(error: HomeportError, code: int) -> typer.Exit:
     print(f"homeport: {error.title}. {error.detail} ({error.code})", file=sys.stderr)
     return typer.Exit(code)

@@ -151,15 +151,13 @@ class Feed:
                 waiting.set_result(None)
         self._waiting.clear()
 
-    async def wait(self, version: int, waiting: asyncio.Future[None]) -> None:
-        """Returns as soon as the feed is newer than `version`, or `waiting` was set by others."""
-        if self.version != version:
-            return
+    def join(self, waiting: asyncio.Future[None]) -> None:
+        """Sets `waiting` at the next change; every `join` is paired with one `leave`."""
         self._waiting.add(waiting)
-        try:
-            await waiting
-        finally:
-            self._waiting.discard(waiting)
+
+    def leave(self, waiting: asyncio.Future[None]) -> None:
+        """Ends a `join`."""
+        self._waiting.discard(waiting)
 
     def rest(self) -> None:
         """Forgets what only somebody late would need, when nothing came since the last call."""

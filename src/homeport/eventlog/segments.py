@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from homeport.eventlog.errors import MessageFenced
@@ -25,14 +24,30 @@ FLUSH_S = 0.05
 RETRY_S = 0.5
 _logger = structlog.get_logger(__name__)
 
-_INSERT = """
+# One statement for all streams; a message that was closed or taken over is not found. A commit
+# whose answer was lost is made again with the same rows, and finds them there.
+INSERT = {
+    "sqlite": """
 INSERT INTO message_segments (stream_id, ordinal, body)
-SELECT stream_id, :ordinal, :body FROM open_messages
-WHERE stream_id = (SELECT id FROM streams WHERE name = :stream)
-  AND message_id = :message_id AND epoch = :epoch
-"""
-# A commit whose answer was lost is made again, with the same rows.
-_AGAIN = " ON CONFLICT (stream_id, ordinal) DO NOTHING"
+SELECT o.stream_id, json_extract(r.value, '$.ordinal'),
+  CAST(json_extract(r.value, '$.body') AS BLOB)
+FROM json_each(:rows) r
+JOIN streams s ON s.name = json_extract(r.value, '$.stream')
+JOIN open_messages o ON o.stream_id = s.id
+  AND o.message_id = json_extract(r.value, '$.message_id')
+  AND o.epoch = json_extract(r.value, '$.epoch')
+WHERE true ON CONFLICT (stream_id, ordinal) DO NOTHING
+""",
+    "postgresql": """
+INSERT INTO message_segments (stream_id, ordinal, body)
+SELECT o.stream_id, r.ordinal, convert_to(r.body, 'UTF8')
+FROM json_to_recordset(CAST(:rows AS json))
+  AS r (stream text, ordinal bigint, body text, message_id text, epoch bigint)
+JOIN streams s ON s.name = r.stream
+JOIN open_messages o ON o.stream_id = s.id AND o.message_id = r.message_id AND o.epoch = r.epoch
+ORDER BY o.stream_id FOR SHARE OF o ON CONFLICT (stream_id, ordinal) DO NOTHING
+""",
+}
 
 
 class MessageWriter:
@@ -125,7 +140,7 @@ class MessageWriter:
         return {
             "stream": self.stream,
             "ordinal": message.segments,
-            "body": self._sent[1],
+            "body": self._sent[1].decode(),
             "message_id": message.message_id,
             "epoch": message.epoch,
         }
@@ -162,8 +177,6 @@ class Flusher:
         self.dirty: set[MessageWriter] = set()
         self.wake = asyncio.Event()
         self._database = database
-        lock = " FOR SHARE" if database.dialect == "postgresql" else ""
-        self._insert = text(_INSERT + lock + _AGAIN)
 
     def forget(self, writer: MessageWriter) -> None:
         """No further segment for this message."""
@@ -189,14 +202,11 @@ class Flusher:
         Raises:
             Unavailable: The store does not take it now; the text is kept and tried again.
         """
-        # Always in the same order, so that two nodes' flushes do not wait for each other.
-        batch = sorted(self.dirty, key=lambda writer: writer.stream)
+        batch = list(self.dirty)
         if not batch:
             return
-        rows = [writer.row() for writer in batch]
-        async with self._database.write() as session:
-            connection = await session.connection()
-            await connection.execute(self._insert, rows)
+        rows = orjson.dumps([writer.row() for writer in batch]).decode()
+        await self._database.write_statement(INSERT[self._database.dialect], {"rows": rows})
         for writer in batch:
             if writer.took():
                 self.dirty.discard(writer)

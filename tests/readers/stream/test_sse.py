@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from starlette.types import Message
 
 from homeport.eventlog.catalogue.session import SessionDeleted
 from homeport.kernel.db.engine import DatabaseUnreachable
 from homeport.kernel.ids import new_id
 from homeport.readers.stream import reader as reader_module
+from homeport.readers.stream.frame import Frame
 from homeport.readers.stream.pulse import HEARTBEAT_TICKS, MOST_BEHIND
+from homeport.readers.stream.reader import Reader
+from homeport.readers.stream.sse import EventStream, EventWire
 from readers.hall import Hall, slow_client
 from support.facts import append, complete, fact, open_message
 from support.sse import Heard, heard
@@ -269,3 +273,39 @@ async def test_stream_when_its_reader_is_slow_and_nothing_moves_on_then_it_gets_
         for event in slow.heard():
             client.apply(event.data)
     assert client.texts == {"m": ["x" * 3_000_000]}
+
+
+class FewWords(EventWire):
+    """A wire that has no word for most of what happens."""
+
+    def opening(self, reader: Reader) -> bytes:
+        return b""
+
+    def encode(self, frames: Sequence[Frame]) -> bytes:
+        known = [frame for frame in frames if frame.kind == "run.stop_requested"]
+        return super().encode(known) if known else b""
+
+
+async def test_stream_when_its_wire_has_no_word_for_a_heart_beat_then_it_waits_on(
+    hall: Hall,
+) -> None:
+    caller = await hall.guests.identify(hall.owner, keys_only=False)
+    sent, gone = asyncio.Queue[Message](), asyncio.Event()
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    answer = EventStream(
+        hall.log, hall.pulse, caller, stream=hall.stream, after="1", wire=FewWords()
+    )
+    serving = asyncio.create_task(answer({"type": "http"}, receive, sent.put))
+    assert (await sent.get())["type"] == "http.response.start"
+    for _ in range(3):
+        for _ in range(HEARTBEAT_TICKS):
+            hall.pulse.beat()
+        await asyncio.sleep(0.01)  # a line that spins would not let anybody come back from here
+    await append(hall.log, hall.stream, fact("heard"))
+    assert b"heard" in (await sent.get())["body"]
+    gone.set()
+    await serving

@@ -10,14 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -127,6 +127,27 @@ class Database:
                 yield session
                 await session.commit()
 
+    async def write_statement(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        """One statement, committed by itself: for what is written many times a second.
+
+        Costs a third of a `write` unit: one hand-over to SQLite's thread instead of eight, one
+        round trip to PostgreSQL instead of three.
+
+        Raises:
+            Unavailable: The database is busy, full or does not answer; nothing was kept, unless
+                only the answer was lost.
+        """
+        with translated():
+            async with self._writer.connect() as connection:
+                if self.dialect == "postgresql":
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await connection.execute(text(statement), parameters)
+                    return
+                driver = (await connection.get_raw_connection()).driver_connection
+                if driver is None:
+                    raise DatabaseUnreachable(retry_after=1)
+                await driver.execute(statement, parameters)  # without BEGIN, a unit of its own
+
     async def close(self) -> None:
         """Closes every connection."""
         await self._writer.dispose()
@@ -157,16 +178,19 @@ def _kind_of(error: BaseException) -> HomeportError | None:
             return StorageFull("The disk is full; nothing was kept.")
         if isinstance(error, ConnectionError):
             return DatabaseUnreachable(retry_after=1)
-    if not isinstance(error, DBAPIError):
-        return None
-    text = str(error.orig)
-    if "database or disk is full" in text or "No space left" in text:
+    if isinstance(error, DBAPIError):
+        return _kind_of_driver(str(error.orig), invalidated=error.connection_invalidated)
+    return _kind_of_driver(str(error)) if isinstance(error, sqlite3.Error) else None
+
+
+def _kind_of_driver(words: str, *, invalidated: bool = False) -> HomeportError | None:
+    if "database or disk is full" in words or "No space left" in words:
         return StorageFull("The disk is full; nothing was kept.")
-    if "database is locked" in text or "database table is locked" in text:
+    if "database is locked" in words or "database table is locked" in words:
         return DatabaseBusy(retry_after=1)
-    if error.connection_invalidated or "connection is closed" in text:
+    if invalidated or "connection is closed" in words:
         return DatabaseUnreachable(retry_after=1)
-    if isinstance(error, InterfaceError | OperationalError) and "disk I/O error" in text:
+    if "disk I/O error" in words:
         return DatabaseUnreachable("The disk under the database failed.", retry_after=5)
     return None
 
@@ -180,20 +204,34 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     _refuse_network_file_system(path.parent)
     url = url.set(drivername="sqlite+aiosqlite", database=str(path))
     writer = create_async_engine(
-        url, pool_size=1, max_overflow=0, pool_timeout=30.0, connect_args={"timeout": 0}
+        url,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=30.0,
+        pool_reset_on_return=None,
+        connect_args={"timeout": 0},
     )
     reader = create_async_engine(
         url,
         pool_size=SQLITE_READERS,
         max_overflow=SQLITE_READERS * 4,
         pool_timeout=POOL_TIMEOUT_S,
+        pool_reset_on_return=None,
         connect_args={"timeout": 0},
     )
     event.listen(writer.sync_engine, "connect", _prepare_sqlite_writer)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(reader.sync_engine, "begin", _begin_deferred)
+    for engine in (writer, reader):
+        event.listen(engine.sync_engine, "reset", _reset_sqlite)
     return writer, reader
+
+
+def _reset_sqlite(connection: Any, _record: object, _state: object) -> None:
+    """Rolls back what was left open; a blind ROLLBACK would cost a hand-over to the thread."""
+    if connection.driver_connection.in_transaction:
+        connection.rollback()
 
 
 def _prepare_sqlite(connection: Any, *pragmas: str) -> None:

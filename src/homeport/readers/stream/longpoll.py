@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from homeport.identity.errors import CredentialRefused
 from homeport.readers.stream.frame import Frame
@@ -28,14 +29,14 @@ async def answer(line: Line, *, limit: int, wait_s: float) -> bytes:
         more = await line.reader.ready()
         if not more:
             break
-        frames += more
+        frames = [*frames, *more]
         size += sum(len(frame.data) for frame in more)
     cursor = frames[limit - 1].cursor if len(frames) > limit else line.reader.cursor
     events = b",".join([frame.data for frame in frames[:limit]])
     return b'{"events":[%b],"cursor":"%b"}' % (events, cursor.encode())
 
 
-async def _first(line: Line, deadline: float) -> list[Frame]:
+async def _first(line: Line, deadline: float) -> Sequence[Frame]:
     while True:
         frames = await line.reader.ready()
         if line.end is End.REVOKED:

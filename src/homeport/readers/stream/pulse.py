@@ -46,9 +46,10 @@ class Line:
         end: Why it is over; None while it is not.
         quiet: Ticks since something was sent.
         sending: The stream's volume when the send that is under way began; None between sends.
+        sender: The task that sends.
     """
 
-    __slots__ = ("_task", "caller", "end", "quiet", "reader", "sending")
+    __slots__ = ("caller", "end", "quiet", "reader", "sender", "sending")
 
     def __init__(self, reader: Reader, caller: Caller) -> None:
         self.reader = reader
@@ -56,7 +57,7 @@ class Line:
         self.end: End | None = None
         self.quiet = 0
         self.sending: int | None = None
-        self._task = asyncio.current_task()
+        self.sender: asyncio.Task[None] | None = None
 
     @property
     def due(self) -> bool:
@@ -78,15 +79,9 @@ class Line:
         if self.end is not None:
             return
         self.end = end
-        if self.sending is not None and self._task is not None:
-            self._task.cancel()
+        if self.sending is not None and self.sender is not None:
+            self.sender.cancel()
         self.reader.wake()
-
-    def torn(self) -> bool:
-        """Whether the cancellation that its task sees is that of `finish`, and nobody else's."""
-        if self.end is None or self.sending is None or self._task is None:
-            return False
-        return self._task.uncancel() == 0
 
 
 class Pulse:

@@ -28,10 +28,12 @@ class Reader:
 
     Attributes:
         over: The stream's last event was read; nothing follows it.
+        behind: What comes next is in the database.
     """
 
     __slots__ = (
         "_block",
+        "_drained",
         "_feed",
         "_log",
         "_message_id",
@@ -41,6 +43,7 @@ class Reader:
         "_seq",
         "_stream",
         "_waiting",
+        "behind",
         "over",
     )
 
@@ -48,13 +51,15 @@ class Reader:
         self, log: EventLog, feed: Feed, at: Cursor, *, message_id: str | None = None
     ) -> None:
         self.over = False
+        self.behind = False
         self._log = log
         self._stream = feed.stream
         self._feed = feed
         self._seq, self._block, self._offset = at.seq, at.block, at.offset
         self._message_id = message_id  # the one that is open at the cursor
         self._page: dict[int, Record] = {}
-        self._seen = -1
+        self._seen = -1  # the feed's version at the last look
+        self._drained = False  # nothing was left behind at that look
         self._waiting: asyncio.Future[None] | None = None
 
     @classmethod
@@ -115,7 +120,7 @@ class Reader:
         """A frame that says only that the line is alive, and where the reader stands."""
         return live_frame(self.cursor, "stream.heartbeat", {})
 
-    async def take(self) -> list[Frame]:
+    async def take(self) -> Sequence[Frame]:
         """The next frames, at least one; waits while there are none."""
         while not (frames := await self.ready()):
             await self.wait()
@@ -123,43 +128,61 @@ class Reader:
 
     async def wait(self) -> None:
         """Returns when something came since `ready` looked, or when somebody calls `wake`."""
-        self._waiting = asyncio.get_running_loop().create_future()
+        if self._feed.version != self._seen:
+            return
+        waiting = self._waiting = asyncio.get_running_loop().create_future()
+        self._feed.join(waiting)
         try:
-            await self._feed.wait(self._seen, self._waiting)
-        finally:
-            self._waiting = None
+            await waiting
+        except asyncio.CancelledError:
+            self._feed.leave(waiting)
+            raise
 
     def wake(self) -> None:
         """Ends a `wait`; without one, does nothing."""
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        waiting = self._waiting
+        if waiting is not None and not waiting.done():
+            self._feed.leave(waiting)
+            waiting.set_result(None)
 
-    async def ready(self) -> list[Frame]:
+    async def ready(self) -> Sequence[Frame]:
         """What is known behind the cursor, about 64 KiB of it at most, without waiting for more.
 
         Raises:
             Unavailable: It must come from the database, which does not answer.
         """
-        feed, frames, budget = self._feed, list[Frame](), BATCH_BYTES
-        self._seen = feed.version
-        while budget > 0:
+        frames = self.at_hand()
+        while self.behind and not frames and await self._fetch():
+            frames = self.at_hand()
+        return frames
+
+    def at_hand(self) -> Sequence[Frame]:
+        """The part of `ready` that needs no database; `behind` says whether that has more."""
+        feed = self._feed
+        frames: list[Frame] = []
+        if feed.version == self._seen and self._drained:
+            return frames
+        self._seen, self._drained, self.behind, budget = feed.version, False, False, BATCH_BYTES
+        while True:
             live = feed.live
             if live is not None and live.message_id == self._message_id:
                 budget = self._text(live.blocks, live.shared, None, frames, budget)
-                if budget <= 0:
-                    break
-            record = self._page.pop(self._seq + 1, None) or feed.record(self._seq + 1)
-            if record is not None:
-                budget = self._event(record, frames, budget)
-            elif frames or feed.head <= self._seq or not await self._load():
+            if budget <= 0:
                 break
+            record = self._page.pop(self._seq + 1, None) or feed.record(self._seq + 1)
+            if record is None:
+                self._drained = feed.head <= self._seq
+                self.behind = not self._drained
+                break
+            budget = self._event(record, frames, budget)
         return frames
 
-    async def _load(self) -> bool:
+    async def _fetch(self) -> bool:
         async with self._log.database.read() as session:
             page = await read.records_after(session, self._stream, self._seq)
         self._page = {each.seq: each for each in page}
-        return self._seq + 1 in self._page
+        self.behind = bool(page)
+        return self.behind
 
     def _event(self, record: Record, frames: list[Frame], budget: int) -> int:
         if record.bounds == "closes" and self._message_id is not None:
@@ -211,7 +234,9 @@ class Reader:
         Args:
             closed: The event that closed the message, None while it is open.
         """
-        while budget > 0:
+        last = len(blocks) - 1
+        end = blocks[last].length if blocks else 0
+        while budget > 0 and (self._block < last or (self._block == last and self._offset < end)):
             key = (self._seq, self._block, self._offset, closed)
             frame = shared.get(key)
             if frame is None:

@@ -119,61 +119,70 @@ class EventStream(Response):
         reader = await Reader.open(self._log, self._stream, self._after)
         try:
             with self._pulse.line(reader, self._caller) as line:
-                listening = asyncio.create_task(_listen(receive, line), name="stream.listen")
+                # A task of its own: what resumes per delta does not stand below every layer.
+                line.sender = asyncio.create_task(self._serve(line, send), name="stream.send")
+                listener = asyncio.create_task(_listen(receive, line), name="stream.listen")
                 try:
-                    await self._serve(line, send)
+                    await line.sender
+                except asyncio.CancelledError:
+                    if line.end is None or not line.sender.cancelled() or _cancelling():
+                        raise
                 finally:
-                    listening.cancel()
+                    listener.cancel()
         finally:
             reader.close()
+        if line.end in {End.BEHIND, End.REVOKED}:
+            _logger.info("stream.ended", stream=self._stream, why=line.end, at=reader.cursor)
 
     async def _serve(self, line: Line, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
-        try:
-            await _pump(line, self._wire, send)
-            last = self._wire.farewell(line)
-            await send({"type": "http.response.body", "body": last, "more_body": False})
-        except asyncio.CancelledError:
-            if not line.torn():
-                raise
-        if line.end in {End.BEHIND, End.REVOKED}:
-            _logger.info("stream.ended", stream=self._stream, why=line.end, at=line.reader.cursor)
+        await _pump(line, self._wire, send)
+        last = self._wire.farewell(line)
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+def _cancelling() -> bool:
+    """Whether somebody wants the whole request to end, not only its sender."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _pump(line: Line, wire: Wire, send: Send) -> None:
     """Sends what comes, until the line, its stream or what the wire wanted of it is over."""
-    body = wire.opening(line.reader)
+    reader = line.reader
+    body = wire.opening(reader)
     while True:
         if body:
-            line.sending = line.reader.volume
+            line.sending = reader.volume
             await send({"type": "http.response.body", "body": body, "more_body": True})
             line.sending = None
         line.quiet = 0  # also where the wire has no word for a heart-beat: the next is 15 s away
         if wire.over:
             return
-        frames = await _next(line)
-        if not frames:
-            return
+        frames: Sequence[Frame] | None = ()
+        while not frames:
+            if line.end is not None or reader.over:
+                return
+            frames = reader.at_hand() or (await _late(reader) if reader.behind else ())
+            if frames is None:
+                return
+            if not frames:
+                if line.due:
+                    frames = (reader.heartbeat(),)
+                else:
+                    await reader.wait()
         body = wire.encode(frames)
 
 
-async def _next(line: Line) -> Sequence[Frame]:
-    """The next frames, none when nothing more is to be sent."""
-    reader = line.reader
-    while line.end is None and not reader.over:
-        try:
-            frames = await reader.ready()
-        except HomeportError as error:
-            # The answer has begun; the client comes back with its cursor and is told then.
-            _logger.warning("stream.cut", code=error.code, at=reader.cursor)
-            return ()
-        if frames:
-            return frames
-        if line.due:
-            return (reader.heartbeat(),)
-        await reader.wait()
-    return ()
+async def _late(reader: Reader) -> Sequence[Frame] | None:
+    """What is in the database only; None when it does not answer."""
+    try:
+        return await reader.ready()
+    except HomeportError as error:
+        # The answer has begun; the client comes back with its cursor and is told then.
+        _logger.warning("stream.cut", code=error.code, at=reader.cursor)
+        return None
 
 
 async def _listen(receive: Receive, line: Line) -> None:
