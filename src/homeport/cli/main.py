@@ -1,4 +1,4 @@
-"""The command line. Each verb imports what it needs when it is called: `--help` is instant."""
+"""The command line. Most verbs import what they need when they are called."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from homeport import __version__
+from homeport.cli import user
 from homeport.cli.exits import CANNOT_START, FAILED
 from homeport.cli.settings import read_settings
 from homeport.kernel.errors import HomeportError
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 the server cannot start, 130 interrupted.",
 )
+app.add_typer(user.app, name="user")
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
 

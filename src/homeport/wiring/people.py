@@ -11,12 +11,15 @@ import structlog
 
 from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
+from homeport.identity.activity import Activity
 from homeport.identity.first_start import FirstAdmin, first_start
 from homeport.identity.opening import UPKEEP_S, IdentityOptions, open_identity
 from homeport.kernel.crypto import KeyRing, load_secret
+from homeport.kernel.db import Database
 from homeport.kernel.errors import HomeportError
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
+from homeport.readers.history.activity import SessionActivity
 from homeport.readers.stream.pulse import Pulse
 from homeport.wiring.house import House
 
@@ -46,12 +49,14 @@ async def identity(house: House) -> None:
     house.rooms.push_async_callback(opened.close)
     house.services.update(opened.services())
     house.provide(keyring)
+    house.services[Activity] = SessionActivity(house.get(Database))
     house.chore("identity.upkeep", every(UPKEEP_S, opened.upkeep))
     first = await first_start(events)
     if first is not None:
         house.banner.extend(_first_lines(first))
     else:
         house.banner.append(("sign in", "lost the way in? homeport user reset admin"))
+        house.banner.append(("try", "curl -s {address}/health"))
     pulse = Pulse(house.get(Callers), house.draining)
     house.provide(pulse)
     house.chore("streams.pulse", pulse.run())
@@ -83,9 +88,15 @@ async def every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
 
 
 def _first_lines(first: FirstAdmin) -> list[tuple[str, str]]:
+    body = '{"messages": [{"role": "user", "content": "hello"}]}'
+    curl = (
+        f"curl -s {{address}}/v1/chat/completions -H 'Authorization: Bearer {first.api_key}' "
+        f"-H 'Content-Type: application/json' -d '{body}'"
+    )
     return [
         ("first admin", f"{{address}}{first.link_path}  (sets the password; once, 10 minutes)"),
         ("api key", f"{first.api_key}  (of {first.username}; 24 hours)"),
+        ("try", curl),
     ]
 
 
