@@ -37,6 +37,8 @@ async def queued(
                 "wake_at": 0,
                 "lease_until": 0,
                 "stopping": False,
+                "queued_seq": 0,
+                "finished_seq": 0,
                 "created_at": now,
             }
             for number in range(runs)
@@ -71,7 +73,7 @@ def finishing(log: EventLog, taken: list[Claim]) -> Drive:
     async def drive(claim: Claim) -> None:
         taken.append(claim)
         async with fenced(log, claim) as unit:
-            await queue.finish(unit, claim, "completed")
+            await queue.finish(unit, claim, "completed", seq=1)
 
     return drive
 

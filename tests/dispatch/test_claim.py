@@ -156,6 +156,8 @@ async def _finished(database: Database, count: int) -> None:
             "wake_at": 0,
             "lease_until": 0,
             "stopping": False,
+            "queued_seq": 0,
+            "finished_seq": 0,
             "created_at": now,
             "finished_at": now,
         }

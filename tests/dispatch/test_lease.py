@@ -91,7 +91,7 @@ async def test_lease_when_another_epoch_exists_then_the_driver_is_told_and_write
             with pytest.raises(LeaseLost):
                 await give_back(unit, claim)
         with pytest.raises(LeaseLost):
-            await queue.finish(unit, claim, "completed")
+            await queue.finish(unit, claim, "completed", seq=1)
     assert (await row_of(database, run_id)).epoch == 2
 
 

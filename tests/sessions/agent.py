@@ -155,5 +155,5 @@ class Agent:
     async def _end(self, unit: Unit, row: SessionRow, claim: Claim, outcome: queue.Outcome) -> None:
         state = (await fold(unit.session, row)).run(claim.run_id)
         await interrupt_message(unit, row, state, reason="stopped")
-        await end_record(unit, row, state, actor=claim.actor, status=outcome)
-        await queue.finish(unit, claim, outcome)
+        seq = await end_record(unit, row, state, actor=claim.actor, status=outcome)
+        await queue.finish(unit, claim, outcome, seq=seq)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy import event
+
 from sessions.agent import answer, ask, hang
-from sessions.door import Door
+from sessions.door import ONE_DATABASE, Door
 
 
 async def test_stop_when_the_run_is_running_then_it_ends_and_the_next_one_begins(
@@ -98,3 +100,28 @@ async def test_stop_when_runs_end_at_the_same_moment_then_each_ends_once(door: D
         await door.until(said["run_id"], "finished")
     kinds = await door.kinds(session_id)
     assert kinds.count("run.finished") == 6
+
+
+@ONE_DATABASE
+async def test_stop_when_the_session_is_long_then_its_story_is_not_read_by_the_writer(
+    door: Door,
+) -> None:
+    session_id = await door.session()
+    for _ in range(3):
+        await door.until((await door.say(session_id))["run_id"], "finished")
+    door.agent.plan = ask
+    said = await door.say(session_id)
+    await door.until(said["run_id"], "waiting")
+    read: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "p.payload" in statement:
+            read.append(statement)
+
+    engine = door.log.database.writer.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await door.post(f"/runs/{said['run_id']}/stop")
+    event.remove(engine, "before_cursor_execute", note)
+    assert read == []
+    kinds = await door.kinds(session_id)
+    assert kinds[-4:] == ["run.stop_requested", "tool.finished", "approval.expired", "run.finished"]

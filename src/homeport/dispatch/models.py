@@ -16,11 +16,14 @@ class RunRow(Model):
     Attributes:
         run_no: Order within the session, from 1; only the lowest unfinished one is claimed.
         status: `queued`, `running` (somebody holds the lease), `waiting` (for people), `finished`.
-        outcome: Of a finished run: `completed`, `failed`, `stopped`, `interrupted`.
+        outcome: Of a finished run: `completed`, `failed`, `stopped`, `interrupted`,
+            `budget_exceeded`.
         epoch: Grows with every claim; whoever writes with an older one is refused.
         wake_at: Not to be claimed before; milliseconds of the database's clock.
         lease_until: End of the lease; milliseconds of the database's clock.
         stopping: Somebody asked for its end.
+        queued_seq: Where its story begins in the session's stream: the `seq` of `run.queued`.
+        finished_seq: Where it ends: the `seq` of `run.finished`; 0 while it is unfinished.
     """
 
     __tablename__ = "runs"
@@ -66,11 +69,13 @@ class RunRow(Model):
     user_id: Mapped[str] = mapped_column(String(36))
     run_no: Mapped[int] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(String(10), default="queued")
-    outcome: Mapped[str | None] = mapped_column(String(12))
+    outcome: Mapped[str | None] = mapped_column(String(20))
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
     node: Mapped[str | None] = mapped_column(String(80))
     wake_at: Mapped[int] = mapped_column(BigInteger, default=0)
     lease_until: Mapped[int] = mapped_column(BigInteger, default=0)
     stopping: Mapped[bool] = mapped_column(Boolean, default=False)
+    queued_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    finished_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -9,16 +9,19 @@ from sqlalchemy import ColumnElement, func, insert, literal_column, select, upda
 from homeport.dispatch.lease import Claim, LeaseLost
 from homeport.dispatch.models import RunRow
 from homeport.eventlog import Unit
+from homeport.eventlog.catalogue.run import RunQueued
 from homeport.kernel import clock
 from homeport.kernel.db import ReadSession, WriteSession, now_ms
 
 IS_UNFINISHED = RunRow.status != literal_column("'finished'")
 """With literals: a bound value would not fit the partial indexes."""
-Outcome = Literal["completed", "failed", "stopped", "interrupted"]
+Outcome = Literal["completed", "failed", "stopped", "interrupted", "budget_exceeded"]
 
 
-async def enqueue(unit: Unit, *, run_id: str, session_id: str, user_id: str) -> int:
-    """Adds a run behind the session's others; returns its `run_no`.
+async def enqueue(
+    unit: Unit, *, run_id: str, session_id: str, user_id: str, message_id: str, actor: str
+) -> None:
+    """Adds the run that will answer `message_id` behind the session's others.
 
     The caller's unit holds the session's stream, so numbers are allotted one at a time.
     """
@@ -26,6 +29,8 @@ async def enqueue(unit: Unit, *, run_id: str, session_id: str, user_id: str) -> 
         select(func.max(RunRow.run_no)).where(RunRow.session_id == session_id)
     )
     run_no = (last or 0) + 1
+    queued = RunQueued(run_id=run_id, run_no=run_no, message_id=message_id)
+    seq = unit.append(f"session:{session_id}", queued, actor=actor)
     await unit.session.execute(
         insert(RunRow).values(
             id=run_id,
@@ -37,10 +42,11 @@ async def enqueue(unit: Unit, *, run_id: str, session_id: str, user_id: str) -> 
             wake_at=now_ms(),
             lease_until=0,
             stopping=False,
+            queued_seq=seq,
+            finished_seq=0,
             created_at=clock.utc_now(),
         )
     )
-    return run_no
 
 
 async def resume(unit: Unit, run_id: str) -> bool:
@@ -72,8 +78,8 @@ async def requeue(unit: Unit, claim: Claim) -> None:
     await _held(unit, claim, status="queued", wake_at=now_ms(), lease_until=0, node=None)
 
 
-async def finish(unit: Unit, claim: Claim, outcome: Outcome) -> None:
-    """Ends a run that this node holds.
+async def finish(unit: Unit, claim: Claim, outcome: Outcome, *, seq: int) -> None:
+    """Ends a run that this node holds; `seq` is that of its `run.finished`.
 
     Raises:
         LeaseLost: It is no longer this node's to end.
@@ -85,18 +91,25 @@ async def finish(unit: Unit, claim: Claim, outcome: Outcome) -> None:
         outcome=outcome,
         lease_until=0,
         node=None,
+        finished_seq=seq,
         finished_at=clock.utc_now(),
     )
 
 
-async def finish_unclaimed(unit: Unit, run_id: str, outcome: Outcome) -> bool:
-    """Ends a run that nobody holds (queued or waiting); False when somebody does."""
-    return await _move(
+async def is_unclaimed(unit: Unit, run_id: str) -> bool:
+    """Whether nobody holds the run (queued or waiting); then nobody claims it before the commit."""
+    free = select(RunRow.id).where(RunRow.id == run_id, RunRow.status.in_(("queued", "waiting")))
+    return await unit.session.scalar(free.with_for_update()) is not None
+
+
+async def finish_unclaimed(unit: Unit, run_id: str, outcome: Outcome, *, seq: int) -> None:
+    """Ends a run that `is_unclaimed`; `seq` is that of its `run.finished`."""
+    await _move(
         unit.session,
         RunRow.id == run_id,
-        RunRow.status.in_(("queued", "waiting")),
         status="finished",
         outcome=outcome,
+        finished_seq=seq,
         finished_at=clock.utc_now(),
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0007_idempotency"
+HEAD = "0008_run_places"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -21,7 +21,7 @@ async def finish(
     Raises:
         LeaseLost: It is no longer this node's to end.
     """
-    await end_record(
+    seq = await end_record(
         step.unit,
         step.row,
         job.state,
@@ -30,4 +30,4 @@ async def finish(
         reason=reason,
         detail=detail,
     )
-    await queue.finish(step.unit, job.claim, outcome)
+    await queue.finish(step.unit, job.claim, outcome, seq=seq)

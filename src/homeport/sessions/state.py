@@ -107,9 +107,9 @@ class RunState:
 class SessionState:
     """The fold. Feed it records in order; ask it for a run, or for what the model is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, after: int = 0) -> None:
         self.runs: dict[str, RunState] = {}
-        self.seq = 0
+        self.seq = after
 
     def apply(self, records: Iterable[Record]) -> None:
         """Takes committed events in, oldest first; what it has seen already is skipped."""

@@ -41,11 +41,15 @@ class RunStopRequested(Event):
 
 
 class RunFinished(Event):
-    """The run is over, for good."""
+    """The run is over, for good.
+
+    `stopped` is by people, `budget_exceeded` by a limit of what one run may take: `reason` is then
+    `limit.turns`, `limit.tokens`, `limit.tool_calls`, `limit.output` or `limit.time`.
+    """
 
     kind: ClassVar[str] = "run.finished"
     run_id: str
-    status: Literal["completed", "failed", "stopped", "interrupted"]
+    status: Literal["completed", "failed", "stopped", "interrupted", "budget_exceeded"]
     reason: str | None = None
     detail: str | None = None
     turns: int = 0

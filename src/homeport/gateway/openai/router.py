@@ -23,8 +23,8 @@ from homeport.kernel.http.idempotency_key import IdempotencyKey
 from homeport.kernel.http.provide import provided
 from homeport.providers.models import Models
 from homeport.readers.stream.pulse import Pulse
-from homeport.sessions.access import session_for, stream_of
-from homeport.sessions.service.stop import stop_session
+from homeport.sessions.access import opened, session_for
+from homeport.sessions.service.stop import stop_session, unfinished_state
 
 router = APIRouter(prefix="/v1/chat/completions", tags=["chat"])
 
@@ -106,9 +106,10 @@ async def read_status(session_id: str, caller: SignedIn, log: Log) -> ChatStatus
 async def stop_chat(session_id: str, caller: SignedIn, log: Log, dispatcher: Hands) -> Stopped:
     """Stop what the agent is doing in a session; stopping what has ended is no error."""
     session_id = session_id.lower()
-    async with log.unit(stream_of(session_id)) as unit:
-        row = await session_for(unit.session, caller, session_id)
-        stopped = await stop_session(unit, row, actor=caller.actor, with_queue=False)
+    async with log.database.read() as session:
+        state = await unfinished_state(session, await session_for(session, caller, session_id))
+    async with opened(log, caller, session_id) as (unit, row):
+        stopped = await stop_session(unit, row, actor=caller.actor, with_queue=False, state=state)
     for run in stopped:
         dispatcher.stop(run.id)
     dispatcher.wake()

@@ -45,12 +45,13 @@ async def page(session: ReadSession, row: SessionRow, paging: PageRequest) -> Ru
 
 async def views(session: ReadSession, row: SessionRow, runs: Sequence[RunRow]) -> list[RunView]:
     """The runs with their figures: of a finished one its last event's, else those so far."""
-    finished: dict[str, dict[str, Any]] = {}
-    if any(run.status == "finished" for run in runs):
-        ends = await lookup.records_of_kind(session, stream_of(row.id), "run.finished")
-        payloads = [orjson.loads(record.payload) for record in ends]
-        finished = {payload["run_id"]: payload for payload in payloads}
-    return [_view(run, finished.get(run.id) or await _so_far(session, row, run.id)) for run in runs]
+    stream = stream_of(row.id)
+    ends = await lookup.records_at(session, [(stream, run.finished_seq) for run in runs])
+    told = [ends.get((stream, run.finished_seq)) for run in runs]
+    return [
+        _view(run, orjson.loads(end.payload) if end else await _so_far(session, row, run.id))
+        for run, end in zip(runs, told, strict=True)
+    ]
 
 
 async def _so_far(session: ReadSession, row: SessionRow, run_id: str) -> dict[str, Any]:

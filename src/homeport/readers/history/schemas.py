@@ -68,7 +68,9 @@ class RunView(BaseModel):
     run_no: int
     status: Literal["queued", "running", "waiting", "finished"]
     stopping: bool
-    outcome: Literal["completed", "failed", "stopped", "interrupted"] | None
+    outcome: Literal["completed", "failed", "stopped", "interrupted", "budget_exceeded"] | None = (
+        Field(description="`budget_exceeded`: it has reached a limit, which `reason` names")
+    )
     reason: str | None = Field(description="Why it ended so")
     detail: str | None
     turns: int

@@ -41,7 +41,7 @@ from homeport.sessions.schemas import (
 )
 from homeport.sessions.service.delete import delete_session
 from homeport.sessions.service.start import archive, clear, start
-from homeport.sessions.service.stop import stop_session
+from homeport.sessions.service.stop import stop_session, unfinished_state
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
@@ -169,8 +169,10 @@ async def stop_runs(
 ) -> Stopped:
     """Ends the current run; those that wait behind it go on, unless `queue` says otherwise."""
     with_queue = body is not None and body.queue
+    async with log.database.read() as session:
+        state = await unfinished_state(session, await session_for(session, caller, session_id))
     async with opened(log, caller, session_id) as (unit, row):
-        runs = await stop_session(unit, row, actor=caller.actor, with_queue=with_queue)
+        runs = await stop_session(unit, row, actor=caller.actor, with_queue=with_queue, state=state)
     for run in runs:
         dispatcher.stop(run.id)
     dispatcher.wake()

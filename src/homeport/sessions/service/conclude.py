@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import select, update
 
+from homeport.dispatch.queue import Outcome
 from homeport.eventlog import Unit, read
 from homeport.eventlog.catalogue.approval import ApprovalExpired
 from homeport.eventlog.catalogue.message import MessageInterrupted
@@ -32,13 +33,17 @@ Interruption = Literal["crashed", "stopped", "provider", "length", "draining"]
 
 async def fold(session: ReadSession | WriteSession, row: SessionRow) -> SessionState:
     """The session as its events tell it, from where its memory begins."""
-    state, seq = SessionState(), row.begins_after
-    while True:
-        records = await read.records_after(session, stream_of(row.id), seq)
-        if not records:
-            return state
+    state = SessionState(after=row.begins_after)
+    await catch_up(session, row, state)
+    return state
+
+
+async def catch_up(
+    session: ReadSession | WriteSession, row: SessionRow, state: SessionState
+) -> None:
+    """Takes in what has happened since `state` was folded."""
+    while records := await read.records_after(session, stream_of(row.id), state.seq):
         state.apply(records)
-        seq = records[-1].seq
 
 
 async def interrupt_message(
@@ -108,13 +113,13 @@ async def end_record(
     state: RunState,
     *,
     actor: str,
-    status: Literal["completed", "failed", "stopped", "interrupted"],
+    status: Outcome,
     reason: str | None = None,
     detail: str | None = None,
-) -> None:
+) -> int:
     """Writes the end of a run whose message is closed: calls, questions, `run.finished`.
 
-    The run's row is the caller's to finish, in the same unit.
+    The run's row is the caller's to finish, in the same unit; the `seq` that it needs is returned.
     """
     await settle_calls(unit, row, state, calls=state.pending, killed=True)
     await _expire_questions(unit, row, state.run_id, actor=actor)
@@ -130,8 +135,8 @@ async def end_record(
         cache_write_tokens=state.usage.cache_write_tokens,
         cost_usd=state.cost_usd,
     )
-    unit.append(stream_of(row.id), finished, actor=actor)
     row.updated_at = clock.utc_now()
+    return unit.append(stream_of(row.id), finished, actor=actor)
 
 
 async def _expire_questions(unit: Unit, row: SessionRow, run_id: str, *, actor: str) -> None:

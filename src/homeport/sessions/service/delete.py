@@ -12,7 +12,7 @@ from homeport.kernel import clock
 from homeport.sessions.access import opened, session_for
 from homeport.sessions.errors import SessionBusy
 from homeport.sessions.service.start import remove
-from homeport.sessions.service.stop import stop_run
+from homeport.sessions.service.stop import stop_run, unfinished_state
 
 PATIENCE_S = 10.0
 LOOK_S = 0.1
@@ -51,14 +51,15 @@ async def delete_session(
 async def _stop_or_remove(log: EventLog, caller: Caller, session_id: str) -> list[str]:
     """Removes the session, or returns the runs of it that somebody still holds."""
     async with log.database.read() as session:
-        await session_for(session, caller, session_id)
+        row = await session_for(session, caller, session_id)
         waiting = [run for run in await queue.unfinished(session, session_id) if run.stopping]
-    if waiting:  # only look: no unit is spent on a run that was asked to end already
-        return [run.id for run in waiting]
+        if waiting:  # only look: no unit is spent on a run that was asked to end already
+            return [run.id for run in waiting]
+        state = await unfinished_state(session, row)
     async with opened(log, caller, session_id) as (unit, row):
         for run in reversed(await queue.unfinished(unit.session, row.id)):
             if not run.stopping:
-                await stop_run(unit, row, run.id, actor=caller.actor)
+                await stop_run(unit, row, run.id, actor=caller.actor, state=state)
         held = await queue.unfinished(unit.session, row.id)
         if not held:
             await remove(unit, row, actor=caller.actor)

@@ -12,7 +12,6 @@ from sqlalchemy import insert, select
 from homeport.dispatch import queue
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.message import MessageSubmitted
-from homeport.eventlog.catalogue.run import RunQueued
 from homeport.kernel import clock, ids
 from homeport.sessions.access import stream_of
 from homeport.sessions.errors import (
@@ -75,12 +74,18 @@ async def say(
         raise SessionBusy(run_id=unfinished[0].id)
     stream, cursor = stream_of(row.id), str(unit.head(stream_of(row.id)))
     message_id, run_id = ids.new_id(), ids.new_id()
-    run_no = await queue.enqueue(unit, run_id=run_id, session_id=row.id, user_id=row.user_id)
     submitted = MessageSubmitted(
         message_id=message_id, run_id=run_id, blocks=blocks, client_message_id=client_message_id
     )
     seq = unit.append(stream, submitted, actor=actor)
-    unit.append(stream, RunQueued(run_id=run_id, run_no=run_no, message_id=message_id), actor=actor)
+    await queue.enqueue(
+        unit,
+        run_id=run_id,
+        session_id=row.id,
+        user_id=row.user_id,
+        message_id=message_id,
+        actor=actor,
+    )
     now = clock.utc_now()
     await unit.session.execute(
         insert(MessageRow).values(
