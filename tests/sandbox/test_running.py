@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import uuid
 from pathlib import Path
 
+import psutil
 import pytest
 
 from homeport.sandbox import (
@@ -236,8 +238,7 @@ async def test_warden_when_killed_then_its_box_ends_and_the_caller_is_told(
         )
     )
     await asyncio.wait_for(started.wait(), 20)
-    warden = next(p for p in _children() if p not in processes_with(marker))
-    subprocess.run(["kill", "-9", warden], check=True)
+    _warden(marker).kill()
     with pytest.raises(SandboxFailed):
         await running
     for _ in range(40):
@@ -247,9 +248,10 @@ async def test_warden_when_killed_then_its_box_ends_and_the_caller_is_told(
     raise AssertionError(processes_with(marker))
 
 
-def _children() -> list[str]:
-    tasks = Path("/proc/self/task").iterdir()
-    return [pid for task in tasks for pid in (task / "children").read_text().split()]
+def _warden(marker: str) -> psutil.Process:
+    """The child of ours above the command; this process has other children as well."""
+    above = psutil.Process(int(processes_with(marker)[0])).parents()
+    return next(process for process in above if process.ppid() == os.getpid())
 
 
 async def test_commands_when_many_at_once_then_each_gets_its_own_outcome(
