@@ -2,11 +2,13 @@
 """Says whether the locks fit pyproject.toml, without the network.
 
 Each requirement has a pinned version that satisfies it, each pin carries hashes, the development
-lock pins what the runtime lock pins, and no line names an address.
+lock pins what the runtime lock pins, and no line names an address. The pip that comes with the
+repository is, byte for byte, the one that its lock names.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import tomllib
@@ -53,6 +55,16 @@ def check(requirements: list[str], pins: Pins, name: str) -> list[str]:
     return faults
 
 
+def check_pip(faults: list[str]) -> None:
+    """Compares the wheel in the repository with the hash of what was published."""
+    pin = read_lock("pip.lock", faults)["pip"]
+    lock = (ROOT / "requirements" / "pip.lock").read_text(encoding="utf-8")
+    for wheel in (ROOT / "requirements").glob("*.whl"):
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        if wheel.name != f"pip-{pin}-py3-none-any.whl" or f"--hash=sha256:{digest}" not in lock:
+            faults.append(f"{wheel.name}: is not what pip.lock names")
+
+
 def main() -> int:
     """Prints every fault; returns the exit code."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -70,6 +82,7 @@ def main() -> int:
     for name, floor in FLOORS.items():
         if name in development and development[name] < Version(floor):
             faults.append(f"{name} is below {floor}, which closed a hole")
+    check_pip(faults)
     faults += [f"{name} is banned" for name in sorted(BANNED & development.keys())]
     for fault in faults:
         sys.stderr.write(f"{fault}\n")
