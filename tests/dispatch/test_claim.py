@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import TextClause, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
 from dispatch.node import change, eventually, finishing, holding, node, queued, row_of, statuses
@@ -21,6 +21,9 @@ from homeport.kernel.ids import new_id
 
 RUNS = 300
 NODES = 4
+ROUNDS = 25
+MANY_NODES = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+"""For what cannot happen on SQLite, which has one node and one writer."""
 
 
 @pytest.mark.requirement("F21")
@@ -52,11 +55,13 @@ async def test_claim_when_an_earlier_run_is_unfinished_then_the_next_one_is_not_
 ) -> None:
     statements = Statements(database.dialect)
     first, second = await queued(database, new_id(), [new_id()], runs=2)
-    values = {"node": "n1:a", "ttl": 12_000, "limit": 32, "per_user": 10}
 
     async def claimed() -> list[str]:
         async with database.write() as session:
-            return [row.id for row in await session.execute(statements.claim, values)]
+            rows = await statements.claimed(
+                session, node="n1:a", ttl_ms=12_000, per_user=10, limit=32
+            )
+            return [row.id for row in rows]
 
     assert await claimed() == [first]
     for status in ("running", "waiting"):
@@ -102,6 +107,47 @@ async def test_claim_when_a_user_has_ten_at_work_then_the_eleventh_waits(
     assert {claim.run_id for claim in taken} <= {*many, *one}
 
 
+async def test_claim_when_nodes_race_for_a_users_places_then_no_more_than_the_limit_are_taken(
+    log: EventLog, database_url: str
+) -> None:
+    """Each round, every node claims at the same moment for a user who has three places."""
+    nodes = [Database(database_url) for _ in range(NODES)]
+    statements = Statements(log.database.dialect)
+
+    async def claim(number: int) -> list[str]:
+        async with nodes[number].write() as session:
+            rows = await statements.claimed(
+                session, node=f"n{number}:a", ttl_ms=12_000, per_user=3, limit=32
+            )
+            return [row.id for row in rows]
+
+    for _ in range(ROUNDS):
+        await queued(log.database, new_id(), [new_id() for _ in range(12)])
+        taken = await asyncio.gather(*(claim(number) for number in range(NODES)))
+        assert len([run_id for runs in taken for run_id in runs]) == 3
+        async with log.database.write() as session:
+            await session.execute(update(RunRow).values(status="finished"))
+    for each in nodes:
+        await each.close()
+
+
+@MANY_NODES
+async def test_claim_when_a_node_stands_still_in_it_then_other_users_are_not_held_up(
+    database: Database, database_url: str
+) -> None:
+    statements, other = Statements(database.dialect), Database(database_url)
+    (stuck,) = await queued(database, new_id(), [new_id()])
+    values = {"ttl_ms": 12_000, "per_user": 1, "limit": 32}
+    async with other.write() as frozen:
+        held = await statements.claimed(frozen, node="n1:a", **values)
+        assert [row.id for row in held] == [stuck]
+        (free,) = await queued(database, new_id(), [new_id()])
+        async with database.write() as session:
+            rows = await statements.claimed(session, node="n2:a", **values)
+        assert [row.id for row in rows] == [free]
+    await other.close()
+
+
 @pytest.mark.parametrize(
     ("statement", "indexes"),
     [
@@ -112,23 +158,18 @@ async def test_claim_when_a_user_has_ten_at_work_then_the_eleventh_waits(
 async def test_plan_when_many_runs_are_finished_then_the_partial_indexes_are_used(
     database: Database, statement: str, indexes: set[str]
 ) -> None:
-    await _finished(database, 20_000)
-    await queued(database, new_id(), [new_id() for _ in range(5)], runs=2)
-    values = {"node": "n1:a", "ttl": 12_000, "limit": 32, "per_user": 10}
     query = getattr(Statements(database.dialect), statement)
-    explain = "EXPLAIN " if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN "
-    async with database.write() as session:
-        if database.dialect == "postgresql":
-            await session.execute(text("ANALYZE runs"))
-        used = {name: value for name, value in values.items() if f":{name}" in query.text}
-        plan = await session.execute(text(explain + query.text), used)
-        lines = [" ".join(map(str, row)) for row in plan]
-    shown = "\n".join(lines)
-    assert {index for index in indexes if index in shown} == indexes, shown
-    full = ("Seq Scan on runs", "SCAN runs", "SCAN r ", "SCAN d ", "SCAN w ", "SCAN e ")
-    for line in lines:
-        whole = any(word in f"{line} " for word in full)
-        assert not whole or "USING" in line or "_pkey" in line, shown
+    await _uses_indexes(database, query, indexes)
+
+
+@MANY_NODES
+async def test_plan_when_users_are_locked_then_the_partial_indexes_are_used(
+    database: Database,
+) -> None:
+    query = Statements(database.dialect).lock_users
+    assert query is not None
+    indexes = {"ix_runs_due", "ix_runs_unfinished", "ix_runs_users_at_work"}
+    await _uses_indexes(database, query, indexes)
 
 
 async def test_claim_when_many_runs_are_finished_then_the_due_one_is_found(
@@ -140,6 +181,27 @@ async def test_claim_when_many_runs_are_finished_then_the_due_one_is_found(
     async with node(database, holding(taken)):
         await eventually(lambda: [claim.run_id for claim in taken] == [due])
     assert (await row_of(database, due)).epoch == 1
+
+
+async def _uses_indexes(database: Database, query: TextClause, indexes: set[str]) -> None:
+    await _finished(database, 20_000)
+    user_id = new_id()
+    await queued(database, user_id, [new_id() for _ in range(5)], runs=2)
+    values = {"node": "n1:a", "ttl": 12_000, "limit": 32, "per_user": 10, "key": 1}
+    explain = "EXPLAIN " if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN "
+    async with database.write() as session:
+        if database.dialect == "postgresql":
+            await session.execute(text("ANALYZE runs"))
+        given: dict[str, object] = {**values, "users": [user_id]}
+        used = {name: value for name, value in given.items() if f":{name}" in query.text}
+        plan = await session.execute(text(explain + query.text), used)
+        lines = [" ".join(map(str, row)) for row in plan]
+    shown = "\n".join(lines)
+    assert {index for index in indexes if index in shown} == indexes, shown
+    full = ("Seq Scan on runs", "SCAN runs", "SCAN r ", "SCAN d ", "SCAN w ", "SCAN e ")
+    for line in lines:
+        whole = any(word in f"{line} " for word in full)
+        assert not whole or "USING" in line or "_pkey" in line, shown
 
 
 async def _finished(database: Database, count: int) -> None:

@@ -133,12 +133,14 @@ class Dispatcher:
 
     async def _take(self) -> None:
         begun = clock.boot_seconds()
-        values = {"node": self.node, "ttl": int(self._ttl * 1000), "limit": CLAIM_LIMIT}
         async with self._database.write() as session:
-            rows = await session.execute(
-                self._statements.claim, values | {"per_user": self._per_user}
+            claimed = await self._statements.claimed(
+                session,
+                node=self.node,
+                ttl_ms=int(self._ttl * 1000),
+                per_user=self._per_user,
+                limit=CLAIM_LIMIT,
             )
-            claimed = rows.all()
         for row in claimed:
             lease = Lease(ttl=self._ttl, begun=begun)
             claim = Claim(row.id, row.session_id, row.user_id, row.run_no, row.epoch, lease)
