@@ -21,12 +21,26 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from homeport.kernel.db.sqlite_connection import SQLiteConnection, connect
 from homeport.kernel.errors import HomeportError, Invalid, StorageFull, Unavailable
 
-SQLITE_READERS = 4
+SQLITE_READERS = 8
 SQLITE_BUSY_MS = 5_000
+SQLITE_QUEUE_S = 30.0
+"""Seconds to stand in line for a connection: with one file a full line is load, not an outage."""
 POSTGRES_POOL = 10
 POOL_TIMEOUT_S = 5.0
+# As long as on SQLite, then it is busy. A node that stands still in a transaction (suspended, gone
+# without a word) must not hold its rows for ever: the server ends it.
+POSTGRES_SERVER_SETTINGS = {
+    "lock_timeout": f"{SQLITE_BUSY_MS}ms",
+    "idle_in_transaction_session_timeout": "30s",
+}
+DISK_FULL = "53100"
+BUSY_STATES = frozenset({"55P03", "40P01", "40001", "53300"})
+"""Lock not available in time; a deadlock; a serialisation failure; too many connections."""
+GONE_STATES = frozenset({"57P01", "57P02", "57P03", "25P03"})
+"""The server shuts down, has crashed, starts; it has ended a transaction that stood still."""
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "ceph"})
 
 
@@ -78,7 +92,10 @@ class Database:
                 max_overflow=POSTGRES_POOL,
                 pool_timeout=POOL_TIMEOUT_S,
                 pool_pre_ping=False,
-                connect_args={"timeout": POOL_TIMEOUT_S},
+                connect_args={
+                    "timeout": POOL_TIMEOUT_S,
+                    "server_settings": POSTGRES_SERVER_SETTINGS,
+                },
             )
         else:
             message = f"DATABASE_URL names {self.dialect!r}; sqlite and postgresql are supported"
@@ -179,8 +196,20 @@ def _kind_of(error: BaseException) -> HomeportError | None:
         if isinstance(error, ConnectionError):
             return DatabaseUnreachable(retry_after=1)
     if isinstance(error, DBAPIError):
-        return _kind_of_driver(str(error.orig), invalidated=error.connection_invalidated)
+        state: str = getattr(error.orig, "sqlstate", None) or ""
+        return _kind_of_state(state) or _kind_of_driver(
+            str(error.orig), invalidated=error.connection_invalidated
+        )
     return _kind_of_driver(str(error)) if isinstance(error, sqlite3.Error) else None
+
+
+def _kind_of_state(state: str) -> HomeportError | None:
+    """By PostgreSQL's SQLSTATE: its words are in the language of the server."""
+    if state == DISK_FULL:
+        return StorageFull("The disk is full; nothing was kept.")
+    if state in BUSY_STATES:
+        return DatabaseBusy(retry_after=1)
+    return DatabaseUnreachable(retry_after=1) if state in GONE_STATES else None
 
 
 def _kind_of_driver(words: str, *, invalidated: bool = False) -> HomeportError | None:
