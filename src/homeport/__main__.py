@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from homeport.cli.main import app
+from homeport.cli.collecting import nothing_collected
 
 
 def main() -> None:
     """Runs the command line; the exit codes stand in `cli.exits`."""
+    with nothing_collected():
+        from homeport.cli.main import app
     app()
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import shutil
 import socket
+import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import zip_longest
+from pathlib import Path
 
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
@@ -86,11 +91,20 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _announce(host: str, banner: Sequence[tuple[str, str]], port: int) -> None:
     """Says on stdout what there is; never in the log, for a line may hold a first key."""
-    name = f"[{host}]" if ":" in host else host
-    address = f"http://{name}:{port}"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     lines = [("address", address), *banner]
     width = max(len(label) for label, _ in lines)
     print(f"\nHomeport {__version__}\n")
-    for label, line in lines:
-        print(f"  {label:<{width}}  {line.replace('{address}', address)}")
+    for label, text in lines:
+        told = text.replace("{address}", address).replace("{homeport}", _command())
+        for name, line in zip_longest((label,), told.splitlines(), fillvalue=""):
+            print(f"  {name:<{width}}  {line}")
     print(flush=True)
+
+
+def _command() -> str:
+    """This command as it can be typed where it was typed."""
+    called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m homeport"
+    return "homeport" if shutil.which("homeport") == called else shlex.quote(called)

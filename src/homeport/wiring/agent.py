@@ -52,7 +52,12 @@ async def models(house: House) -> None:
         outbound = Outbound(allow=[entry_for(base_url)] if base_url else [])
         house.rooms.push_async_callback(outbound.close)
         served.append(
-            AnthropicProvider(outbound, api_key=key.get_secret_value(), base_url=base_url)
+            AnthropicProvider(
+                outbound,
+                api_key=key.get_secret_value(),
+                base_url=base_url,
+                idle_timeout_s=settings.anthropic_idle_timeout,
+            )
         )
     served.append(DemoProvider(pace=settings.demo_pace))
     found = Models(served, default=settings.anthropic_model if len(served) > 1 else None)
@@ -69,12 +74,12 @@ async def sandbox(house: House) -> None:
     """The strongest box that this machine holds, tried out just now."""
     box = await open_sandbox(house.settings.sandbox, secrets_dir=house.settings.data_path)
     house.services[Sandbox] = box
-    holds = ", ".join(box.holds)
     fine = box.rung is not Rung.UNAVAILABLE
-    found = Finding(ok=True, detail={"rung": box.rung.value, "holds": list(box.holds)})
+    detail = {"rung": box.rung.value, "holds": list(box.holds), "remedy": box.remedy}
+    found = Finding(ok=True, detail=detail)
     house.checks["sandbox"] = _always(found)
-    line = f"{box.rung.value}: {holds}" if fine else f"unavailable; Bash is off. {box.remedy}"
-    house.banner.append(("sandbox", line))
+    lines = [box.rung.value, *box.holds] if fine else [f"unavailable; Bash is off. {box.remedy}"]
+    house.banner.append(("sandbox", "\n".join(lines)))
 
 
 async def runs(house: House) -> None:
@@ -112,7 +117,9 @@ async def runs(house: House) -> None:
     )
     policy = SessionPolicy(idle_after=timedelta(seconds=settings.session_timeout))
     bounds: Bounds = house.get(Bounds)
-    chat = ChatSettings(max_tokens=settings.anthropic_max_tokens)
+    chat = ChatSettings(
+        max_tokens=settings.anthropic_max_tokens, answer_within_s=settings.chat_answer_within
+    )
     commissions = Commissions(
         events,
         dispatcher=dispatcher,
@@ -136,6 +143,8 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         turns=settings.run_max_turns,
         tokens=settings.run_max_tokens,
+        tool_calls=settings.run_max_tool_calls,
+        output_bytes=settings.run_max_output_bytes,
         seconds=settings.run_max_seconds,
     )
 

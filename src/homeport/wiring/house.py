@@ -34,7 +34,8 @@ class House:
     Attributes:
         services: What routers get by type.
         checks: The components of `/readyz`.
-        banner: What the start says, as (name, text); `{address}` stands for the server's address.
+        banner: What the start says, as (name, text); `{address}` stands for the server's address,
+            `{homeport}` for the command that was called.
         drains: Called, all at once, when the process is about to end.
         active_sessions: Counts the sessions at work.
     """

@@ -55,7 +55,7 @@ async def identity(house: House) -> None:
     if first is not None:
         house.banner.extend(_first_lines(first))
     else:
-        house.banner.append(("sign in", "lost the way in? homeport user reset admin"))
+        house.banner.append(("sign in", "lost the way in? {homeport} user reset admin"))
         house.banner.append(("try", "curl -s {address}/health"))
     pulse = Pulse(house.get(Callers), house.draining)
     house.provide(pulse)
