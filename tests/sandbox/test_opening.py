@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -84,18 +85,24 @@ async def test_full_when_bubblewrap_does_not_work_then_it_is_not_taken(tmp_path:
         assert sandbox.rung == Rung.UNAVAILABLE
 
 
+PRETENDER = f"""\
+#!{sys.executable}
+import os, sys
+
+if sys.argv[1] == "--args":
+    with open(int(sys.argv[2]), "rb") as given:
+        options = given.read().split(b"\\0")
+    os.chdir(options[options.index(b"--chdir") + 1])
+    os.execvp(sys.argv[4], sys.argv[4:])
+"""
+"""A bubblewrap that goes to the workspace and starts the command, and does nothing else."""
+
+
 async def test_full_when_bubblewrap_confines_nothing_then_the_self_test_says_so(
     tmp_path: Path,
 ) -> None:
     pretender = tmp_path / "bwrap"
-    pretender.write_text(
-        "#!/bin/sh\n"
-        "while [ $# -gt 0 ]; do\n"
-        '  if [ "$1" = --chdir ]; then cd "$2"; fi\n'
-        '  if [ "$1" = -- ]; then shift; exec "$@"; fi\n'
-        "  shift\n"
-        "done\n"
-    )
+    pretender.write_text(PRETENDER)
     pretender.chmod(0o755)
     sandbox = await open_sandbox(
         "full", secrets_dir=tmp_path / "data", host=bare(bubblewrap=str(pretender))

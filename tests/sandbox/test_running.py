@@ -338,7 +338,10 @@ async def test_environment_when_seen_from_inside_then_nothing_is_the_servers(
     canary = f"canary{uuid.uuid4().hex}"
     monkeypatch.setenv("ANTHROPIC_API_KEY", canary)
     monkeypatch.setenv("LD_PRELOAD_CANARY", canary)
-    script = "env; cat /proc/self/environ /proc/1/environ /proc/$PPID/environ 2>/dev/null | tr '\\0' '\\n'"
+    script = "env"
+    if anything.rung != "none":  # which hides no other process of the same user
+        script += "; cat /proc/self/environ /proc/1/environ /proc/$PPID/environ 2>/dev/null"
+        script += " | tr '\\0' '\\n'"
     command = Command(("sh", "-c", script), workspace, env={"GIT_INDEX_FILE": "/x"})
     outcome = await anything.run(command)
     if anything.rung != "none":

@@ -25,6 +25,14 @@ def _opens(path: str, flags: int) -> bool:
     return True
 
 
+def _creates(path: str) -> bool:
+    """Leaves nothing, for it may be the machine's own directory that was not closed."""
+    made = _opens(path, os.O_WRONLY | os.O_CREAT)
+    if made:
+        os.unlink(path)  # noqa: PTH108 - nothing but what has to be is loaded in a box
+    return made
+
+
 def _reads_server(server: str) -> bool:
     """`server` is its pid and its start time: inside, the same pid may be somebody else."""
     pid, _, started = server.partition("@")
@@ -65,7 +73,7 @@ def main(outside: str, secret: str, port: int, server: str) -> None:
         "read-outside": lambda: _opens(f"{outside}/canary", os.O_RDONLY),
         "write-outside": lambda: _opens(f"{outside}/new", create),
         "read-secret": lambda: _opens(secret, os.O_RDONLY),
-        "write-system": lambda: _opens("/usr/bin/.homeport-probe", create),
+        "write-system": lambda: _creates("/usr/bin/.homeport-probe"),
         "write-protected": lambda: _opens(".git/config", os.O_WRONLY),
         "create-protected": lambda: _opens(".mcp.json", create),
         "read-server": lambda: _reads_server(server),
