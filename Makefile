@@ -35,6 +35,10 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.package
 run: $(VENV)/.package ## Set up what is missing and serve on http://127.0.0.1:8000
 	@exec $(BIN)/homeport serve $(ARGS)
 
+.PHONY: demo
+demo: $(VENV)/.package ## Show the main job in a minute, in a temporary place
+	@exec $(BIN)/homeport demo $(ARGS)
+
 .PHONY: test
 test: $(VENV)/.dev ## Run the whole suite (TESTS=path ARGS='-k name' narrow it)
 	@$(BIN)/pytest -n 2 -m "not faults and not soak" $(TESTS) $(ARGS)

@@ -12,6 +12,7 @@ import typer
 
 from homeport import __version__
 from homeport.cli import user
+from homeport.cli.collecting import nothing_collected
 from homeport.cli.exits import CANNOT_START, FAILED
 from homeport.cli.settings import read_settings
 from homeport.kernel.errors import HomeportError
@@ -48,13 +49,35 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on (PORT).")] = None,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C."""
-    from homeport.cli.serve import run_server
+    with nothing_collected():
+        from homeport.cli.serve import run_server
 
     settings = read_settings(host=host, port=port)
     try:
         run_server(settings)
     except HomeportError as error:
         raise _refusal(error, CANNOT_START) from None
+
+
+@app.command()
+def demo(
+    model: Annotated[str, typer.Option(help="`demo`, or a real one (ANTHROPIC_API_KEY).")] = "demo",
+    pace: Annotated[float, typer.Option(min=0, help="Scales every pause; 0: no pause.")] = 1.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave repository and log there.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Write what is seen as an SVG.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Show the main job in a minute, on a server and a repository of its own."""
+    from homeport.cli.demo import Options, run_demo
+
+    settings = read_settings()
+    options = Options(model=model, pace=pace, keep=keep, picture=picture)
+    try:
+        report = run_demo(settings, options, quiet=as_json)
+    except HomeportError as error:
+        raise _refusal(error, FAILED) from None
+    if as_json:
+        print(json.dumps(report))
 
 
 @app.command()

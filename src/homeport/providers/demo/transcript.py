@@ -17,8 +17,9 @@ A transcript is a TOML file:
     label = "tests"       # of a tool_use: the name by which later prose calls its result
 
 Prose and inputs may hold `{{argument}}` (what followed the first words) and, for a labelled
-call, `{{label.first_line}}`, `{{label.last_line}}` or `{{label.text}}`: what the tool answered. A
-transcript never holds what a tool would say.
+call, `{{label.first_line}}`, `{{label.last_line}}` or `{{label.text}}`: what the tool answered
+(the lines leave out what the tool itself remarks, like `[Exit code 1.]`). A transcript never holds
+what a tool would say.
 """
 
 from __future__ import annotations
@@ -150,8 +151,13 @@ def result_values(turns: Sequence[Turn], results: Sequence[str]) -> dict[str, st
     for call, result in zip(calls, results, strict=False):
         if call.label is None:
             continue
-        lines = [line for line in result.splitlines() if line.strip()] or [""]
+        lines = [line for line in result.splitlines() if _is_said(line)] or [""]
         values[f"{call.label}.text"] = result
         values[f"{call.label}.first_line"] = lines[0].strip()
         values[f"{call.label}.last_line"] = lines[-1].strip()
     return values
+
+
+def _is_said(line: str) -> bool:
+    """Whether it is neither blank nor a remark of the tool."""
+    return bool(line.strip()) and not (line.startswith("[") and line.endswith(".]"))
