@@ -67,6 +67,8 @@ async def _migrate_once(database: Database, revision: str, direction: Direction)
                     await connection.execute(
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
                     )
+                else:  # BEGIN IMMEDIATE goes with the first statement; Alembic is not reentrant
+                    await connection.execute(text("SELECT 1"))
                 await connection.run_sync(_run_alembic, revision, direction)
                 if database.dialect == "sqlite":
                     await _refuse_broken_references(connection)

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,26 +233,30 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _refuse_network_file_system(path.parent)
     url = url.set(drivername="sqlite+aiosqlite", database=str(path))
+    common = (f"busy_timeout={SQLITE_BUSY_MS}", "foreign_keys=ON")
     writer = create_async_engine(
         url,
+        async_creator=partial(
+            connect,
+            path,
+            (*common, "journal_mode=WAL", "synchronous=FULL", "cache_size=-16000"),
+        ),
         pool_size=1,
         max_overflow=0,
-        pool_timeout=30.0,
+        pool_timeout=SQLITE_QUEUE_S,
         pool_reset_on_return=None,
-        connect_args={"timeout": 0},
     )
     reader = create_async_engine(
         url,
+        async_creator=partial(connect, path, (*common, "query_only=ON", "cache_size=-8000")),
         pool_size=SQLITE_READERS,
-        max_overflow=SQLITE_READERS * 4,
-        pool_timeout=POOL_TIMEOUT_S,
+        max_overflow=0,
+        pool_timeout=SQLITE_QUEUE_S,
         pool_reset_on_return=None,
-        connect_args={"timeout": 0},
+        pool_use_lifo=True,  # what is quiet then needs few of them, with warm caches
     )
-    event.listen(writer.sync_engine, "connect", _prepare_sqlite_writer)
-    event.listen(writer.sync_engine, "begin", _begin_immediate)
-    event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
-    event.listen(reader.sync_engine, "begin", _begin_deferred)
+    event.listen(writer.sync_engine, "begin", partial(_begin_sqlite, "BEGIN IMMEDIATE"))
+    event.listen(reader.sync_engine, "begin", partial(_begin_sqlite, "BEGIN"))
     for engine in (writer, reader):
         event.listen(engine.sync_engine, "reset", _reset_sqlite)
     return writer, reader
@@ -263,30 +268,9 @@ def _reset_sqlite(connection: Any, _record: object, _state: object) -> None:
         connection.rollback()
 
 
-def _prepare_sqlite(connection: Any, *pragmas: str) -> None:
-    connection.isolation_level = (
-        None  # BEGIN is ours: the driver's own comes too late to be immediate
-    )
-    cursor = connection.cursor()
-    for pragma in (f"busy_timeout={SQLITE_BUSY_MS}", "foreign_keys=ON", *pragmas):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _prepare_sqlite_writer(connection: Any, _record: object) -> None:
-    _prepare_sqlite(connection, "journal_mode=WAL", "synchronous=FULL", "cache_size=-16000")
-
-
-def _prepare_sqlite_reader(connection: Any, _record: object) -> None:
-    _prepare_sqlite(connection, "query_only=ON", "cache_size=-8000")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_deferred(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+def _begin_sqlite(statement: str, connection: Connection) -> None:
+    driver: SQLiteConnection = connection.connection.driver_connection  # pyright: ignore[reportAssignmentType] - ours, by async_creator
+    driver.begin(statement)
 
 
 def _refuse_network_file_system(folder: Path) -> None:

@@ -44,7 +44,7 @@ def services_of(connection: HTTPConnection) -> Services:
 def provided(kind: type[Any]) -> Any:
     """A FastAPI dependency that yields the app's instance of `kind`."""
 
-    def dependency(connection: HTTPConnection) -> Any:
+    async def dependency(connection: HTTPConnection) -> Any:  # a plain one costs a thread each
         return services_of(connection).get(kind)
 
     return Depends(dependency)
