@@ -48,7 +48,15 @@ class Settings(BaseSettings):
     )
     anthropic_base_url: str | None = Field(default=None, description="default: the SDK's own")
     anthropic_model: str | None = Field(default=None, description="model of new sessions")
+    anthropic_idle_timeout: float = Field(
+        default=60.0, gt=0, description="seconds without a byte until a model call is given up"
+    )
     anthropic_max_tokens: int = Field(default=4096, ge=1, description="default of stateless calls")
+    chat_answer_within: float = Field(
+        default=55.0,
+        gt=0,
+        description="seconds until the agent's chat completion without a stream tells what it has",
+    )
 
     cors_origins: CommaList = Field(
         default=DEFAULT_CORS, description="exact origins, comma separated"
@@ -67,6 +75,12 @@ class Settings(BaseSettings):
     )
     max_sessions_per_user: int = Field(
         default=10, ge=1, description="sessions at work at once, per user"
+    )
+    max_sockets_per_user: int = Field(
+        default=20, ge=1, description="WebSockets open at once, per user and node"
+    )
+    max_subscriptions_per_socket: int = Field(
+        default=50, ge=1, description="sessions that one WebSocket follows at once"
     )
     access_token_expire_minutes: int = Field(
         default=15, ge=1, description="lifetime of an access token"
@@ -90,7 +104,15 @@ class Settings(BaseSettings):
     approval_ttl: int = Field(default=86_400, ge=1, description="seconds until an approval expires")
     run_max_turns: int = Field(default=100, ge=1, description="model turns in one run")
     run_max_tokens: int = Field(default=2_000_000, ge=1, description="tokens in and out in one run")
-    run_max_seconds: int = Field(default=3_600, ge=1, description="wall-clock seconds of one run")
+    run_max_tool_calls: int = Field(default=1_000, ge=1, description="tool calls in one run")
+    run_max_output_bytes: int = Field(
+        default=64 << 20, ge=1, description="bytes of answers and results kept of one run"
+    )
+    run_max_seconds: int = Field(
+        default=3_600,
+        ge=1,
+        description="wall-clock seconds of one run, without the waiting for people",
+    )
     tool_timeout: int = Field(
         default=600, ge=1, description="seconds that one command may take at most"
     )

@@ -55,6 +55,7 @@ class ModelInfo:
         context_window: Tokens of prompt and answer together.
         max_output_tokens: Tokens of one answer.
         supports_sampling: Whether `temperature` and `top_p` are accepted.
+        supports_tool_choice: Whether it can be held to a tool: so, too, to an answer in JSON.
         created: When it was released.
         known: False for a model that the catalogue only guesses at.
     """
@@ -72,6 +73,7 @@ class ModelInfo:
     supports_vision: bool = True
     supports_thinking: bool = True
     supports_sampling: bool = True
+    supports_tool_choice: bool = True
     known: bool = True
 
 

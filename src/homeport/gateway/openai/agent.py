@@ -2,192 +2,153 @@
 
 Each frame carries `id: <session_id>/<cursor>`, so that a client that repeats its POST with
 `Last-Event-ID` goes on in the middle of a word. Text that was sent is never sent again, also where
-the reader resets a message after a crash.
+the reader resets a message after a crash. Of the frames that close an answer only the first has an
+id: whoever comes back from there is sent the others, and nothing else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from homeport.gateway.openai.wire import DONE, Chunks
-from homeport.kernel.errors import HomeportError, Upstream
-from homeport.providers.port import Usage
+from homeport.gateway.openai.commission import Commission
+from homeport.gateway.openai.progress import Progress
+from homeport.gateway.openai.wire import Chunks, Head
 from homeport.readers.stream.frame import Frame
 
-REASONS = {"length": "length", "refusal": "content_filter"}
-
-
-class RunFailed(Upstream):
-    """The run that should have answered failed; the detail says why."""
-
-    code = "run.failed"
-    title = "The run failed"
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is known of the run so far.
-
-    Attributes:
-        text: What the assistant said, block after block.
-        status: `running`, `waiting`, or how it ended.
-        approval_id: The first question that waits for people.
-    """
-
-    text: list[str] = field(default_factory=list[str])
-    status: str = "running"
-    reason: str | None = None
-    detail: str | None = None
-    approval_id: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
-    cursor: str = ""
-
-    @property
-    def over(self) -> bool:
-        """Whether the run has ended."""
-        return self.status not in {"running", "waiting"}
-
-    @property
-    def finish_reason(self) -> str:
-        """OpenAI's word for how the answer ended."""
-        return REASONS.get(self.reason or "", "stop")
-
-    @property
-    def error(self) -> HomeportError | None:
-        """What is told when the run failed."""
-        if self.status != "failed":
-            return None
-        return RunFailed(self.detail, reason=self.reason)
+TRIED_AGAIN = frozenset({"provider", "crashed", "draining"})
+"""Why a message was interrupted whose turn is taken again, or else the run fails."""
+BREAK = "\n\n"
+"""Between what was shown of a broken answer and the next attempt at it."""
 
 
 class AgentWire:
     """Translates a reader's frames of one run.
 
     Args:
-        cursor: Where the client stands: the text up to there has been sent to it before.
+        commission: The run, and where the client stands: the text up to there it has.
+        include_usage: Whether the last chunk tells the usage.
     """
 
-    def __init__(
-        self, *, session_id: str, run_id: str, model: str, include_usage: bool = False
-    ) -> None:
-        self.progress = Progress()
-        self._session_id = session_id
-        self._run_id = run_id
+    def __init__(self, commission: Commission, *, include_usage: bool = False) -> None:
+        self.progress = Progress.of(commission)
+        self._session_id = commission.session_id
+        self._run_id = commission.run_id
         self._include_usage = include_usage
-        self._chunks = Chunks(model, session_id=session_id)
-        self._message_id: str | None = None
-        self._sent: dict[int, int] = {}
+        head = Head(commission.run_id, commission.created, commission.model)
+        self._chunks = Chunks(head, session_id=commission.session_id)
+        self._shown = (commission.cursor.block, commission.cursor.offset)
 
-    def opening(self, cursor: str) -> bytes:
-        """The first frame, as soon as the message is committed."""
-        self.progress.cursor = cursor
-        return self._with_id(cursor, self._chunks.delta({"role": "assistant", "content": ""}))
-
-    def heartbeat(self, cursor: str) -> bytes:
-        """A frame that says only that the line is alive."""
-        return self._with_id(cursor, self._chunks.agent("heartbeat", {}))
+    def opening(self) -> bytes:
+        """The first frame, as soon as the message is committed; for a late one, also the last."""
+        chunk = self._with_id(self._chunks.delta({"role": "assistant", "content": ""}))
+        return chunk + self._closing() if self.progress.over else chunk
 
     def take(self, frame: Frame) -> bytes:
         """What a frame is on this wire; empty for what it has no word for."""
-        self.progress.cursor = frame.cursor
-        if frame.record is None:
-            body = self._live(frame)
+        if frame.kind == "message.delta":
+            body = self._text(frame)
+        elif frame.kind == "stream.heartbeat":
+            return self._with_id(self._chunks.agent("heartbeat", {}))
+        elif frame.record is not None:
+            self.progress.cursor = frame.cursor
+            body = self._event(frame.kind, orjson.loads(frame.data))
         else:
-            payload: dict[str, Any] = orjson.loads(frame.data)
-            body = self._event(frame.kind, payload) if self._is_ours(payload) else b""
-        return self._with_id(frame.cursor, body) if body else b""
+            body = b""
+        return self._with_id(body) if body else b""
 
-    def _with_id(self, cursor: str, body: bytes) -> bytes:
+    def _with_id(self, body: bytes) -> bytes:
+        cursor = self.progress.cursor
         return b"id: %b/%b\n%b" % (self._session_id.encode(), cursor.encode(), body)
 
-    def _is_ours(self, payload: dict[str, Any]) -> bool:
-        return payload.get("run_id") == self._run_id
-
-    def _live(self, frame: Frame) -> bytes:
-        if frame.kind == "stream.heartbeat":
-            return self._chunks.agent("heartbeat", {})
-        if frame.kind != "message.delta":
-            return b""
+    def _text(self, frame: Frame) -> bytes:
         members: dict[str, Any] = orjson.loads(frame.data)
+        block, offset, text = members["block"], members["offset"], members["text"]
+        end = (block, offset + len(text))
+        if end <= self._shown:
+            return b""  # sent before a crash took a little of it back
+        fresh = text[self._shown[1] - offset :] if self._shown > (block, offset) else text
+        self._shown, self.progress.cursor = end, frame.cursor
         if members["type"] != "text":
             return b""
-        if members["message_id"] != self._message_id:
-            self._message_id, self._sent = members["message_id"], {}
-        block: int = members["block"]
-        offset: int = members["offset"]
-        text: str = members["text"]
-        sent = self._sent.get(block, offset)
-        fresh = text[max(sent - offset, 0) :]
-        self._sent[block] = max(sent, offset + len(text))
-        if not fresh:
-            return b""
-        self.progress.text.append(fresh)
+        self.progress.say(fresh)
         return self._chunks.text(fresh)
 
     def _event(self, kind: str, payload: dict[str, Any]) -> bytes:
-        progress = self.progress
-        if kind == "tool.started":
-            members = {"id": payload["call_id"], "name": payload["tool"], "input": payload["input"]}
-            return self._chunks.agent("tool_use", members)
-        if kind == "tool.finished":
-            return self._chunks.agent("tool_result", _tool_result(payload))
-        if kind == "approval.requested":
-            progress.approval_id = progress.approval_id or payload["approval_id"]
-            members = {
-                "id": payload["approval_id"],
-                "tool": payload["tool"],
-                "input": payload["input"],
-                "summary": payload["summary"],
-            }
-            return self._chunks.agent("approval_request", members)
-        if kind == "run.paused":
-            progress.status = "waiting"
-        elif kind == "run.started":
-            progress.status, progress.approval_id = "running", None
-        elif kind == "run.finished":
-            return self._finished(payload)
-        return b""
+        if kind == "message.started":
+            self._shown = (-1, 0)
+        if payload.get("run_id") != self._run_id:
+            return b""
+        self.progress.apply(kind, payload)
+        match kind:
+            case "tool.started":
+                return self._chunks.agent("tool_use", _tool_use(payload))
+            case "tool.finished":
+                return self._chunks.agent("tool_result", _tool_result(payload))
+            case "approval.requested":
+                return self._chunks.agent("approval_request", _approval_request(payload))
+            case "message.interrupted" if payload["reason"] in TRIED_AGAIN:
+                return self._chunks.text(BREAK) if self._has_shown(payload["blocks"]) else b""
+            case "run.finished":
+                return self._finished()
+            case _:
+                return b""
 
-    def _finished(self, payload: dict[str, Any]) -> bytes:
-        progress = self.progress
-        progress.status, progress.reason = payload["status"], payload.get("reason")
-        progress.detail = payload.get("detail")
-        progress.cost_usd = payload["cost_usd"]
-        progress.usage = Usage(
-            payload["input_tokens"],
-            payload["output_tokens"],
-            payload["cache_read_tokens"],
-            payload["cache_write_tokens"],
+    def _has_shown(self, blocks: list[dict[str, Any]]) -> bool:
+        """Whether the client has any text of a message whose kept blocks are these."""
+        block, offset = self._shown
+        return any(
+            kept["type"] == "text"
+            and kept["length"]
+            and (index < block or (index == block and offset))
+            for index, kept in enumerate(blocks)
         )
-        usage = {
-            "input_tokens": progress.usage.input_tokens,
-            "output_tokens": progress.usage.output_tokens,
-            "total_cost": progress.cost_usd,
-        }
-        body = self._chunks.agent("usage", usage)
-        if progress.error is not None:
-            return body  # the error frame follows, then [DONE]
-        body += self._chunks.delta({}, progress.finish_reason)
-        if self._include_usage:
-            body += self._chunks.usage(progress.usage, progress.cost_usd)
-        return body
 
-    @staticmethod
-    def end() -> bytes:
-        """The last frame of every stream."""
-        return DONE
+    def _finished(self) -> bytes:
+        usage = self.progress.usage
+        members = {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "total_cost": self.progress.cost_usd,
+        }
+        return self._chunks.agent("usage", members) + self._closing()
+
+    def _closing(self) -> bytes:
+        """What follows the usage; of a failed run the error does, which is not ours to write."""
+        progress = self.progress
+        if progress.error is not None:
+            return b""
+        chunk = self._chunks.delta({}, progress.finish_reason)
+        if self._include_usage:
+            chunk += self._chunks.usage(progress.usage, progress.cost_usd)
+        return chunk
+
+
+def _tool_use(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"id": payload["call_id"], "name": payload["tool"], "input": payload["input"]}
 
 
 def _tool_result(payload: dict[str, Any]) -> dict[str, Any]:
-    return {
+    members = {
         "tool_id": payload["call_id"],
         "name": payload["tool"],
         "is_error": payload["is_error"],
         "content": payload["content"],
         "duration_ms": payload.get("duration_ms"),
         "exit_code": payload.get("exit_code"),
+    }
+    content = payload["content"]
+    if isinstance(content, dict):  # long: its beginning, and where it is to be had whole
+        members |= content
+        members["content"] = members.pop("preview")
+    return members
+
+
+def _approval_request(payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": payload["approval_id"],
+        "tool": payload["tool"],
+        "input": payload["input"],
+        "summary": payload["summary"],
     }

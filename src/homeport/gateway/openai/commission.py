@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+import orjson
 
 from homeport.dispatch import queue
 from homeport.dispatch.dispatcher import Dispatcher
-from homeport.eventlog import Cursor, EventLog, lookup, read
-from homeport.eventlog.catalogue.run import RunFinished, RunQueued
-from homeport.eventlog.cursor import BadCursor
+from homeport.dispatch.models import RunRow
+from homeport.eventlog import Cursor, EventLog, read
+from homeport.eventlog.cursor import BadCursor, CursorAhead
+from homeport.gateway.openai.errors import BadMessages, OtherProject
+from homeport.gateway.openai.ignored import ignored_by_agent
+from homeport.gateway.openai.repository import find_question, run_at
 from homeport.gateway.openai.schemas import ChatCompletionRequest
-from homeport.gateway.openai.translate import newest_user_blocks
+from homeport.gateway.openai.translate import Blocks, newest_user_blocks, system_text
 from homeport.identity.access import Caller
 from homeport.kernel.db import ReadSession, idempotency
 from homeport.kernel.db.idempotency import Attempt
@@ -23,14 +26,15 @@ from homeport.projects.policy import Limits
 from homeport.providers.models import Models
 from homeport.sessions.access import session_for, stream_of
 from homeport.sessions.errors import RunNotFound, SessionBusy, SessionNotFound
-from homeport.sessions.models import ApprovalRow, SessionRow
+from homeport.sessions.models import SessionRow
 from homeport.sessions.router.beginning import start_of
 from homeport.sessions.schemas import NewSession
-from homeport.sessions.service.say import Said, said_again, say
+from homeport.sessions.service.say import say
 from homeport.sessions.service.start import start
 
 OPERATION = "POST /v1/chat/completions"
 NAME_CHARACTERS = 60
+LONGEST_SYSTEM_PROMPT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +42,28 @@ class Commission:
     """A run to be followed.
 
     Attributes:
-        cursor: Where the client stands: what lies behind it is the answer.
-        fresh: Nothing of the answer has been sent yet.
+        created: When it was queued, in seconds since 1970.
+        cursor: Where the client stands: what lies behind it has not been sent to it.
+        status: `queued`, `running` or `waiting`, as far as the cursor does not tell better.
+        approval_id: The question that it waits for.
+        ended: The payload of `run.finished` when the client has been sent that already.
+        ignored: Members of the request without an effect.
     """
 
     session_id: str
     project_id: str
     model: str
     run_id: str
-    cursor: str
-    fresh: bool
+    created: int
+    cursor: Cursor
+    status: str
+    approval_id: str | None
+    ended: dict[str, Any] | None
+    ignored: list[str]
+
+
+class _MadeMeanwhile(Exception):
+    """Somebody else took the same request; raised to roll back what this one has made."""
 
 
 class Commissions:
@@ -81,59 +97,96 @@ class Commissions:
         Raises:
             SessionNotFound: The session is somebody else's, or no UUID.
             SessionBusy: A run is unfinished; its members say which, and where it stands.
+            OtherProject: The session is at work in another project than the request says.
             BadMessages: There is no user message.
+            KeyReused: The key came with another request.
+            BadCursor, CursorAhead, RunNotFound: The Last-Event-ID is none of this session's.
         """
-        if last_event_id is not None:
-            return await self._found_again(asked, caller, last_event_id)
+        if last_event_id:
+            return await self._resumed(asked, caller, last_event_id)
         sent = asked.model_dump(mode="json", exclude_unset=True)
         attempt = Attempt.of(caller.user_id, key, OPERATION, sent)
         async with self._log.database.read() as session:
-            earlier = await idempotency.made_before(session, attempt)
-            row = await _existing(session, caller, asked.session_id)
+            made = await idempotency.made_before(session, attempt)
+        while made is None:
+            try:
+                made = await self._make(asked, caller, attempt)
+            except _MadeMeanwhile:
+                async with self._log.database.read() as session:
+                    made = await idempotency.made_before(session, attempt)
+        session_id, _, run_id = made.partition("/")
+        return await self._to_follow(asked, caller, session_id, run_id=run_id)
+
+    async def _make(
+        self, asked: ChatCompletionRequest, caller: Caller, attempt: Attempt | None
+    ) -> str:
+        """A new run, as `<session_id>/<run_id>`."""
+        async with self._log.database.read() as session:
+            row = await existing_session(session, caller, asked)
         blocks = newest_user_blocks(asked.messages)
-        session_id = _session_id(asked, earlier)
-        beginning: dict[str, Any] | None = None
-        if row is None and earlier is None:
-            beginning = await self._beginning(asked, caller, blocks)
+        beginning = None if row is not None else await self._beginning(asked, caller, blocks)
+        session_id = asked.session_id.lower() if asked.session_id is not None else new_id()
         try:
             async with self._log.unit(stream_of(session_id)) as unit:
-                if earlier is None and beginning is not None:
+                if await idempotency.made_before(unit.session, attempt) is not None:
+                    raise _MadeMeanwhile
+                if beginning is not None and await unit.session.get(SessionRow, session_id) is None:
                     await start(unit, session_id=session_id, user_id=caller.user_id, **beginning)
                 row = await session_for(unit.session, caller, session_id)
-                earlier = earlier or await idempotency.made_before(unit.session, attempt)
-                if earlier is not None:
-                    said = await said_again(unit, row, earlier.partition("/")[2])
-                else:
-                    said = await say(unit, row, actor=caller.actor, blocks=blocks, wait=False)
-                    thing = f"{session_id}/{said.message_id}"
-                    await idempotency.claim(unit.session, attempt, thing_id=thing)
+                said = await say(unit, row, actor=caller.actor, blocks=blocks, wait=False)
+                made = f"{session_id}/{said.run_id}"
+                if await idempotency.claim(unit.session, attempt, thing_id=made) is not None:
+                    raise _MadeMeanwhile
         except SessionBusy:
             raise await self._busy(session_id) from None
         self._dispatcher.wake()
-        return _commission(row, said)
+        return made
 
-    async def _found_again(
+    async def _to_follow(
+        self, asked: ChatCompletionRequest, caller: Caller, session_id: str, *, run_id: str
+    ) -> Commission:
+        """The run from its beginning."""
+        async with self._log.database.read() as session:
+            row = await session_for(session, caller, session_id)
+            run = await queue.run_by_id(session, run_id)
+            if run is None:
+                raise RunNotFound(f"No run {run_id[:64]} in this session.")
+            return await _commission(session, asked, row, run, Cursor(run.queued_seq))
+
+    async def _resumed(
         self, asked: ChatCompletionRequest, caller: Caller, last_event_id: str
     ) -> Commission:
+        """The run that the client was following, from where it stood."""
         session_id, _, text = last_event_id.partition("/")
+        if not is_id(session_id):
+            raise BadCursor("A Last-Event-ID is echoed as it was received; this one was not ours.")
         if asked.session_id is not None and asked.session_id.lower() != session_id:
             raise BadCursor("This Last-Event-ID is of another session.")
         cursor = Cursor.parse(text)
         async with self._log.database.read() as session:
             row = await session_for(session, caller, session_id)
-            run_id = await _run_at(session, session_id, cursor.seq)
-        return Commission(session_id, row.project_id, row.model, run_id, text, fresh=False)
+            head = await read.head_of(session, stream_of(session_id)) or 0
+            if cursor.seq > head:
+                raise CursorAhead(f"The log ends at {head}.")
+            run = await run_at(session, session_id, cursor.seq)
+            return await _commission(session, asked, row, run, cursor)
 
     async def _beginning(
-        self, asked: ChatCompletionRequest, caller: Caller, blocks: list[dict[str, Any]]
+        self, asked: ChatCompletionRequest, caller: Caller, blocks: Blocks
     ) -> dict[str, Any]:
         said = " ".join(block["text"] for block in blocks if block["type"] == "text").split()
+        system_prompt = asked.system_prompt or system_text(asked)
+        if system_prompt is not None and len(system_prompt) > LONGEST_SYSTEM_PROMPT:
+            raise BadMessages(
+                f"A session's system prompt takes {LONGEST_SYSTEM_PROMPT:,} characters.",
+                param="messages",
+            )
         body = NewSession.model_validate(
             {
                 "project_id": asked.project_id,
-                "name": " ".join(said)[:NAME_CHARACTERS] or None,
+                "name": " ".join(said)[:NAME_CHARACTERS].strip() or None,
                 "model": asked.model,
-                "system_prompt": asked.system_prompt or asked.system_text,
+                "system_prompt": system_prompt,
             }
         )
         return await start_of(
@@ -150,64 +203,64 @@ class Commissions:
             runs = await queue.unfinished(session, session_id)
             if not runs:
                 return SessionBusy(retry_after=1)  # it ended between the two looks
-            question = await session.scalar(
-                select(ApprovalRow.id).where(
-                    ApprovalRow.run_id == runs[0].id, ApprovalRow.status == "requested"
-                )
-            )
+            question = await find_question(session, runs[0].id)
             head = await read.head_of(session, stream_of(session_id))
-        return SessionBusy(
-            "Another run is unfinished here: follow it, stop it, or wait.",
-            run_id=runs[0].id,
-            status=runs[0].status,
-            approval_id=question,
-            cursor=str(head),
-        )
+        busy = SessionBusy("Another run is unfinished here: follow it, stop it, or wait.")
+        cursor = f"{session_id}/{head}"
+        busy.members.update(run_members(runs[0].id, runs[0].status, question, cursor=cursor))
+        return busy
 
 
-async def _existing(
-    session: ReadSession, caller: Caller, session_id: str | None
+def run_members(
+    run_id: str, status: str, approval_id: str | None, *, cursor: str
+) -> dict[str, str]:
+    """What every answer about an unfinished run tells: where it stands and how to follow it."""
+    about = {"run_id": run_id, "status": status, "cursor": cursor}
+    return about if approval_id is None else about | {"approval_id": approval_id}
+
+
+async def _commission(
+    session: ReadSession,
+    asked: ChatCompletionRequest,
+    row: SessionRow,
+    run: RunRow,
+    cursor: Cursor,
+) -> Commission:
+    ended = None
+    if 0 < run.finished_seq <= cursor.seq:
+        record = await read.record_at(session, stream_of(row.id), run.finished_seq)
+        ended = None if record is None else orjson.loads(record.payload)
+    return Commission(
+        session_id=row.id,
+        project_id=row.project_id,
+        model=row.model,
+        run_id=run.id,
+        created=int(run.created_at.timestamp()),
+        cursor=cursor,
+        status="running" if run.status == "finished" else run.status,
+        approval_id=await find_question(session, run.id) if run.status == "waiting" else None,
+        ended=ended,
+        ignored=ignored_by_agent(asked, row),
+    )
+
+
+async def existing_session(
+    session: ReadSession, caller: Caller, asked: ChatCompletionRequest
 ) -> SessionRow | None:
-    """The caller's session; None when the id is not taken.
+    """The session that is asked for; None when the id is not taken.
 
     Raises:
         SessionNotFound: It is somebody else's, deleted, or no UUID.
+        OtherProject: It is at work in another project than the request says.
     """
-    if session_id is None:
+    if asked.session_id is None:
         return None
-    if not is_id(session_id.lower()):
+    session_id = asked.session_id.lower()
+    if not is_id(session_id):
         raise SessionNotFound("A session_id is a UUID.", param="session_id")
-    if await session.get(SessionRow, session_id.lower()) is None:
+    if await session.get(SessionRow, session_id) is None:
         return None
-    return await session_for(session, caller, session_id.lower())
-
-
-def _session_id(asked: ChatCompletionRequest, earlier: str | None) -> str:
-    if asked.session_id is not None:
-        return asked.session_id.lower()
-    return earlier.partition("/")[0] if earlier is not None else new_id()
-
-
-def _commission(row: SessionRow, said: Said) -> Commission:
-    return Commission(row.id, row.project_id, row.model, said.run_id, said.cursor, fresh=True)
-
-
-async def _run_at(session: ReadSession, session_id: str, seq: int) -> str:
-    """The run that a chat client was following at `seq`: the oldest unfinished one, else the last.
-
-    Raises:
-        RunNotFound: There was none.
-    """
-    stream = stream_of(session_id)
-    queued = await lookup.records_of_kind(session, stream, RunQueued.kind)
-    ended = await lookup.records_of_kind(session, stream, RunFinished.kind)
-    begun = [r.event() for r in queued if r.seq <= seq]
-    over = [r.event() for r in ended if r.seq <= seq]
-    ids = [event.run_id for event in begun if isinstance(event, RunQueued)]
-    finished = [event.run_id for event in over if isinstance(event, RunFinished)]
-    unfinished = [run_id for run_id in ids if run_id not in finished]
-    if unfinished:
-        return unfinished[0]
-    if finished:
-        return finished[-1]
-    raise RunNotFound("No run had begun at this Last-Event-ID.")
+    row = await session_for(session, caller, session_id)
+    if asked.project_id is not None and asked.project_id.lower() != row.project_id:
+        raise OtherProject(f"The session works in project {row.project_id}.", param="project_id")
+    return row

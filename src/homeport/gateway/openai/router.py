@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
-from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from homeport.dispatch import queue
 from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog
+from homeport.gateway.openai.answer import Stream, Whole
 from homeport.gateway.openai.commission import Commissions
 from homeport.gateway.openai.conversation import answered, streamed
-from homeport.gateway.openai.schemas import ChatCompletionRequest, ChatStatus, Stopped
+from homeport.gateway.openai.debug import understand
+from homeport.gateway.openai.ignored import ignored_by_model, ignored_header
+from homeport.gateway.openai.schemas import (
+    ChatCompletionRequest,
+    ChatStatus,
+    DebugRequest,
+    Stopped,
+    Understanding,
+)
 from homeport.gateway.openai.settings import ChatSettings
-from homeport.gateway.openai.stateless import Call, Stream, answer
-from homeport.gateway.openai.translate import answers_in_json, model_request
+from homeport.gateway.openai.stateless import Call
+from homeport.gateway.openai.tools import answers_in_json
+from homeport.gateway.openai.translate import model_request
 from homeport.identity.access import Caller, SignedIn
 from homeport.kernel.http.idempotency_key import IdempotencyKey
 from homeport.kernel.http.provide import provided
@@ -38,6 +46,12 @@ Chat = Annotated[ChatSettings, provided(ChatSettings)]
 _ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A `chat.completion`, or with `stream` its chunks, ended by `[DONE]`.",
+        "headers": {
+            "X-Homeport-Ignored": {
+                "description": "Members of the request that had no effect",
+                "schema": {"type": "string"},
+            }
+        },
         "content": {
             "application/json": {"schema": {"type": "object"}},
             "text/event-stream": {"schema": {"type": "string"}},
@@ -64,33 +78,37 @@ async def complete(
     ] = None,
 ) -> Response:
     """Complete a chat. With `session_id` or `project_id` the agent does, in that session."""
-    headers = {"X-Homeport-Ignored": ", ".join(asked.ignored)} if asked.ignored else {}
-    include_usage = asked.stream_options is not None and asked.stream_options.include_usage
-    if not asked.for_agent and last_event_id is None:
-        call = _call(asked, caller, log, models, settings)
-        await call.begin()
-        if asked.stream:
-            return Stream(call, include_usage=include_usage, headers=headers)
-        return JSONResponse(await answer(call), headers=headers)
+    if not asked.for_agent and not last_event_id:
+        return _by_model(asked, caller, log, models, settings)
     commission = await tasks.give(asked, caller=caller, key=key, last_event_id=last_event_id)
+    headers = ignored_header(commission.ignored)
     if asked.stream:
         return streamed(
             log,
             pulse,
             caller=caller,
             commission=commission,
-            include_usage=include_usage,
+            include_usage=asked.include_usage,
             headers=headers,
             scope=request.scope,
         )
-    document = await answered(
+    return await answered(
         log,
         pulse,
         caller=caller,
         commission=commission,
         within_s=settings.answer_within_s,
+        headers=headers,
+        scope=request.scope,
     )
-    return JSONResponse(document, headers=headers)
+
+
+@router.post("/debug")
+async def debug(
+    asked: DebugRequest, caller: SignedIn, log: Log, models: Offered, settings: Chat
+) -> Understanding:
+    """Tell how a completion would be understood. No model is asked and nothing is kept."""
+    return await understand(asked, caller=caller, log=log, models=models, settings=settings)
 
 
 @router.get("/{session_id}/status")
@@ -116,15 +134,18 @@ async def stop_chat(session_id: str, caller: SignedIn, log: Log, dispatcher: Han
     return Stopped(session_id=session_id, stopped=[run.id for run in stopped])
 
 
-def _call(
+def _by_model(
     asked: ChatCompletionRequest,
     caller: Caller,
     log: EventLog,
     models: Models,
     settings: ChatSettings,
-) -> Call:
-    provider, info = models.get(asked.model or models.default)
-    user_id = hashlib.sha256(caller.user_id.encode()).hexdigest()[:32]
-    request = model_request(asked, info, max_tokens=settings.max_tokens, user_id=user_id)
+) -> Response:
+    provider, model = models.get(asked.model or models.default)
+    request = model_request(asked, model, max_tokens=settings.max_tokens, user_id=caller.user_id)
     in_json = answers_in_json(asked)
-    return Call(log, provider, info, request, user_id=caller.user_id, in_json=in_json)
+    call = Call(log, provider, model, request, user_id=caller.user_id, in_json=in_json)
+    headers = ignored_header(ignored_by_model(asked, model))
+    if asked.stream:
+        return Stream(call, headers, include_usage=asked.include_usage)
+    return Whole(call, headers)

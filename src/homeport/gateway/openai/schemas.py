@@ -1,22 +1,19 @@
-"""The request as OpenAI's SDKs send it. Members that we do not know are ignored, and said so."""
+"""What travels: the request as OpenAI's SDKs send it, and the answers that are ours."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer
 
 from homeport.kernel.clock import rfc3339
 from homeport.kernel.http.twins import Twinned
 from homeport.sessions.models import SessionRow
+from homeport.sessions.schemas.session import ModelName, ProjectId, SystemPrompt
 
+ModelState = Literal["ready", "queued", "running", "waiting"]
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
-
-# Understood as far as they can be without changing the answer's meaning.
-TAKEN_AND_IGNORED = frozenset(
-    {"presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs"}
-)
 
 
 class _Lenient(BaseModel):
@@ -28,7 +25,6 @@ class ChatMessage(_Lenient):
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[dict[str, Any]] | None = None
-    name: str | None = None
     tool_call_id: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
 
@@ -42,16 +38,18 @@ class StreamOptions(_Lenient):
 class ChatCompletionRequest(_Lenient):
     """`POST /v1/chat/completions`. With `session_id` or `project_id` the agent answers.
 
-    Unknown members are ignored and listed in the response header `X-Homeport-Ignored`.
+    Members without an effect are ignored and listed in the response header `X-Homeport-Ignored`.
     """
 
-    model: str | None = None
+    model: ModelName | None = Field(
+        None, description="Default: the server's. A session that exists keeps its own"
+    )
     messages: list[ChatMessage] = Field(min_length=1)
     stream: bool = False
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=2)
+    temperature: float | None = Field(None, ge=0, le=2, description="Above 1 it counts as 1")
     top_p: float | None = Field(None, ge=0, le=1)
     n: int | None = None
     stop: str | list[str] | None = None
@@ -60,9 +58,15 @@ class ChatCompletionRequest(_Lenient):
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     user: str | None = None
-    session_id: str | None = None
-    project_id: str | None = None
-    system_prompt: str | None = None
+    session_id: str | None = Field(
+        None, description="The agent answers in it; an unknown UUID of your own makes it"
+    )
+    project_id: ProjectId | None = Field(
+        None, description="The agent answers in a new session of it"
+    )
+    system_prompt: SystemPrompt | None = Field(
+        None, description="Before the system messages; in a session, of one that is made"
+    )
 
     @property
     def for_agent(self) -> bool:
@@ -70,24 +74,60 @@ class ChatCompletionRequest(_Lenient):
         return self.session_id is not None or self.project_id is not None
 
     @property
-    def system_text(self) -> str | None:
-        """What the system messages say, for a session that is made by this request."""
-        texts = [
-            message.content
-            for message in self.messages
-            if message.role in {"system", "developer"} and isinstance(message.content, str)
-        ]
-        return "\n\n".join(texts) or None
+    def include_usage(self) -> bool:
+        """Whether the last chunk of a stream tells the usage."""
+        return self.stream_options is not None and self.stream_options.include_usage
 
-    @property
-    def ignored(self) -> list[str]:
-        """Members that have no effect here."""
-        extra = set(self.model_extra or {})
-        given = {name for name in TAKEN_AND_IGNORED if name in extra and self._matters(name)}
-        return sorted((extra - TAKEN_AND_IGNORED) | given)
 
-    def _matters(self, name: str) -> bool:
-        return bool((self.model_extra or {}).get(name))
+class DebugRequest(ChatCompletionRequest):
+    """A completion to be explained and not made, or the legacy clients' short form of one."""
+
+    messages: list[ChatMessage] = Field(default_factory=list[ChatMessage])
+    session_id: str | None = Field(None, validation_alias=AliasChoices("session_id", "sessionId"))
+    project_id: ProjectId | None = Field(
+        None, validation_alias=AliasChoices("project_id", "projectId")
+    )
+    prompt: str | None = Field(
+        None,
+        validation_alias=AliasChoices("prompt", "input"),
+        description="Short for one user message",
+    )
+    include_context: bool = Field(
+        True,
+        validation_alias=AliasChoices("include_context", "includeContext"),
+        description="Whether `context` tells the text",
+    )
+
+
+class ToldMessage(BaseModel):
+    """A message as the model would get it, without its content."""
+
+    role: Literal["user", "assistant"]
+    blocks: list[str] = Field(description="The types of its content blocks")
+    characters: int
+
+
+class Understanding(Twinned):
+    """How a completion would be understood. Nothing was asked of a model, nothing was kept."""
+
+    mode: Literal["stateless", "agent"]
+    session_id: str | None = None
+    project_id: str | None = None
+    model: str
+    model_state: ModelState = Field(
+        "ready", description="Whether a call would be taken now, or what the session is at instead"
+    )
+    tokens: int = Field(description="Of the prompt, estimated from its characters")
+    context: str = Field(description="What the model would be told, its end when that is long")
+    messages: list[ToldMessage]
+    tools: list[str] = Field([], description="Of the request: the agent has its own")
+    tool_choice: str | None = None
+    max_tokens: int | None = Field(None, description="null: the model's own maximum")
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: list[str] = []
+    response_format: str = "text"
+    ignored: list[str]
 
 
 class ChatStatus(Twinned):
@@ -100,7 +140,7 @@ class ChatStatus(Twinned):
     created_at: Timestamp
     updated_at: Timestamp
     total_tokens: int
-    total_cost: float
+    total_cost: float = Field(description="USD")
     message_count: int
 
     @classmethod

@@ -11,9 +11,9 @@ class ChatSettings:
 
     Attributes:
         max_tokens: Of a stateless call that names none.
-        answer_within_s: Seconds after which a call without a stream answers with what there is:
-            before common clients and proxies give up at 60.
+        answer_within_s: Seconds after which a call of the agent without a stream answers with what
+            there is: before common clients and proxies give up at 60.
     """
 
-    max_tokens: int = 4096
-    answer_within_s: float = 55.0
+    max_tokens: int
+    answer_within_s: float

@@ -1,19 +1,23 @@
-"""From OpenAI's request to a model request: roles, parts, tools, and what has no counterpart."""
+"""From OpenAI's messages to a model's: roles, parts, and what has no counterpart."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, cast
 
-import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from homeport.gateway.openai.errors import BadMessages, Unsupported
 from homeport.gateway.openai.schemas import ChatCompletionRequest, ChatMessage
+from homeport.gateway.openai.tools import offered_tools
+from homeport.providers.blocks import to_wire
 from homeport.providers.port import ModelInfo, ModelRequest
+from homeport.sessions.schemas.message import ImageBlock
 
-_DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]+);base64,([A-Za-z0-9+/=\s]+)", re.DOTALL)
-JSON_TOOL = "respond"
-"""The tool that stands for a `response_format`: its input is the answer."""
+_DATA_URL = re.compile(r"data:([a-z]+/[a-z0-9.+-]+);base64,(.+)", re.DOTALL)
+_IMAGE: TypeAdapter[ImageBlock] = TypeAdapter(ImageBlock)
+SYSTEM_ROLES = frozenset({"system", "developer"})
 
 Blocks = list[dict[str, Any]]
 
@@ -23,36 +27,34 @@ def model_request(
 ) -> ModelRequest:
     """The model request for a stateless completion.
 
+    Args:
+        asked: The completion.
+        model: Who is to answer it.
+        max_tokens: Of an answer for which `asked` names none.
+        user_id: Whose call it is; together with `asked.user` it is told as a hash.
+
     Raises:
         BadMessages: The messages do not make a conversation.
-        Unsupported: A member asks for what no model here can do.
+        Unsupported: A member asks for what the model cannot do.
     """
     if asked.n not in {None, 1}:
         raise Unsupported("One choice is given per request.", param="n")
     system, messages = conversation(asked.messages)
-    tools, choice = _tools(asked)
-    stop = [asked.stop] if isinstance(asked.stop, str) else list(asked.stop or ())
-    sampling = model.supports_sampling
+    if not model.supports_vision:
+        _refuse_images(messages, model)
+    tools, choice = offered_tools(asked, model)
     return ModelRequest(
         model=model.id,
         messages=messages,
-        system=system,
+        system=[*_parts(asked.system_prompt, "system_prompt"), *system],
         tools=tools,
         tool_choice=choice,
         max_tokens=asked.max_completion_tokens or asked.max_tokens or max_tokens,
-        # OpenAI's scale goes to 2, the Messages API's to 1.
-        temperature=None
-        if asked.temperature is None or not sampling
-        else min(asked.temperature, 1),
-        top_p=asked.top_p if sampling else None,
-        stop_sequences=stop,
-        user_id=user_id,
+        temperature=_sampling(asked.temperature, model),
+        top_p=_sampling(asked.top_p, model),
+        stop_sequences=[asked.stop] if isinstance(asked.stop, str) else list(asked.stop or ()),
+        user_id=_hashed(user_id, asked.user),
     )
-
-
-def answers_in_json(asked: ChatCompletionRequest) -> bool:
-    """Whether `response_format` asks for JSON."""
-    return (asked.response_format or {}).get("type") in {"json_object", "json_schema"}
 
 
 def conversation(messages: list[ChatMessage]) -> tuple[Blocks, list[dict[str, Any]]]:
@@ -65,7 +67,7 @@ def conversation(messages: list[ChatMessage]) -> tuple[Blocks, list[dict[str, An
     told: list[dict[str, Any]] = []
     for index, message in enumerate(messages):
         place = f"messages[{index}]"
-        if message.role in {"system", "developer"}:
+        if message.role in SYSTEM_ROLES:
             system.extend(_parts(message.content, f"{place}.content"))
         elif message.role in {"tool", "function"}:
             _tell(told, "user", [_tool_result(message, place)])
@@ -76,7 +78,8 @@ def conversation(messages: list[ChatMessage]) -> tuple[Blocks, list[dict[str, An
             _tell(told, "user", _parts(message.content, f"{place}.content"))
     if not told or told[0]["role"] != "user":
         raise BadMessages(
-            "The first message after the system's must be the user's.", param="messages"
+            "The first message after the system's must be the user's, and say something.",
+            param="messages",
         )
     return system, told
 
@@ -85,7 +88,7 @@ def newest_user_blocks(messages: list[ChatMessage]) -> Blocks:
     """The newest user message in stored form; the agent has the rest in its session.
 
     Raises:
-        BadMessages: There is none.
+        BadMessages: There is none, or it cannot be translated.
     """
     for index in range(len(messages) - 1, -1, -1):
         if messages[index].role == "user":
@@ -94,54 +97,83 @@ def newest_user_blocks(messages: list[ChatMessage]) -> Blocks:
     raise BadMessages("There is no user message.", param="messages")
 
 
+def system_text(asked: ChatCompletionRequest) -> str | None:
+    """What the system messages say, for a session that this request makes.
+
+    Raises:
+        BadMessages: They hold what is no text.
+    """
+    texts: list[str] = []
+    for index, message in enumerate(asked.messages):
+        if message.role in SYSTEM_ROLES:
+            place = f"messages[{index}].content"
+            for part in _parts(message.content, place):
+                if part["type"] != "text":
+                    raise BadMessages("A session's system prompt is text.", param=place)
+                texts.append(part["text"])
+    return "\n\n".join(texts) or None
+
+
 def _parts(content: str | list[dict[str, Any]] | None, place: str) -> Blocks:
     if content is None:
         return []
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
-    blocks: Blocks = []
-    for index, part in enumerate(content):
-        blocks.append(_part(part, f"{place}[{index}]"))
+    blocks = [_part(part, f"{place}[{index}]") for index, part in enumerate(content)]
     return [block for block in blocks if block["type"] != "text" or block["text"]]
 
 
 def _part(part: dict[str, Any], place: str) -> dict[str, Any]:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if kind in {"text", "input_text", "refusal"}:
         text = part.get("refusal" if kind == "refusal" else "text")
         if not isinstance(text, str):
             raise BadMessages("A text part has no text.", param=place)
         return {"type": "text", "text": text}
     if kind == "image_url":
-        return {"type": "image", "source": _image(part.get("image_url"), place)}
-    raise BadMessages(f"A part of type {str(kind)[:40]!r} cannot be translated.", param=place)
+        return _image(part.get("image_url"), place)
+    raise BadMessages(f"A part of type {kind[:40]!r} cannot be translated.", param=place)
 
 
 def _image(value: Any, place: str) -> dict[str, Any]:
+    """An image block; one that the session's own route would refuse is refused here, too."""
     url = cast("dict[str, Any]", value).get("url") if isinstance(value, dict) else value
     if not isinstance(url, str):
         raise BadMessages("An image part has no url.", param=place)
     match = _DATA_URL.fullmatch(url)
-    if match is not None:
-        return {"type": "base64", "media_type": match[1], "data": match[2]}
-    if url.startswith("https://"):
-        return {"type": "url", "url": url}  # fetched by the provider, never by us
-    raise BadMessages("An image is a data: URL with base64, or an https: URL.", param=place)
+    source = (
+        {"type": "url", "url": url}  # fetched by the provider, never by us
+        if match is None
+        else {"type": "base64", "media_type": match[1], "data": "".join(match[2].split())}
+    )
+    try:
+        block = _IMAGE.validate_python({"type": "image", "source": source})
+    except ValidationError:
+        raise BadMessages(
+            "An image is a data: URL of a PNG, JPEG, GIF or WebP in base64, or an https: URL.",
+            param=place,
+        ) from None
+    return block.model_dump(mode="json")
+
+
+def _refuse_images(messages: list[dict[str, Any]], model: ModelInfo) -> None:
+    if any(block["type"] == "image" for message in messages for block in message["content"]):
+        raise Unsupported(f"The model {model.id} does not take images.", param="messages")
 
 
 def _tool_use(call: dict[str, Any], place: str) -> dict[str, Any]:
-    function = cast("dict[str, Any]", call.get("function") or {})
-    name, arguments, id_ = function.get("name"), function.get("arguments") or "{}", call.get("id")
-    try:
-        parsed = orjson.loads(arguments)
-    except (orjson.JSONDecodeError, TypeError):
-        parsed = None
-    if not isinstance(name, str) or not isinstance(id_, str) or not isinstance(parsed, dict):
+    place = f"{place}.tool_calls"
+    function = call.get("function")
+    if not isinstance(function, dict):
+        raise BadMessages("Only calls of functions can be translated.", param=place)
+    members = cast("dict[str, Any]", function)
+    name, arguments, id_ = members.get("name"), members.get("arguments") or "", call.get("id")
+    if not isinstance(name, str) or not isinstance(id_, str) or not isinstance(arguments, str):
         raise BadMessages(
-            "A tool call needs an id, a name, and a JSON object as arguments.",
-            param=f"{place}.tool_calls",
+            "A tool call needs an id, a name, and its arguments as text.", param=place
         )
-    return {"type": "tool_use", "id": id_, "name": name, "input": parsed}
+    # Arguments that a model has cut off or garbled come back from clients with an error as result.
+    return to_wire({"type": "tool_use", "id": id_, "name": name, "text": arguments})
 
 
 def _tool_result(message: ChatMessage, place: str) -> dict[str, Any]:
@@ -151,63 +183,19 @@ def _tool_result(message: ChatMessage, place: str) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": content}
 
 
-def _tools(asked: ChatCompletionRequest) -> tuple[Blocks, dict[str, Any] | None]:
-    if answers_in_json(asked):
-        if asked.tools:
-            raise Unsupported(
-                "response_format and tools exclude each other.", param="response_format"
-            )
-        schema = _json_schema(asked.response_format or {})
-        tool = {
-            "name": JSON_TOOL,
-            "description": "Give the whole answer as this tool's input.",
-            "input_schema": schema,
-        }
-        return [tool], {"type": "tool", "name": JSON_TOOL}
-    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(asked.tools or ())]
-    if not tools:
-        return [], None
-    choice = _choice(asked.tool_choice)
-    if asked.parallel_tool_calls is False:
-        choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
-    return tools, choice
+def _sampling(value: float | None, model: ModelInfo) -> float | None:
+    """`temperature` or `top_p` if it asks for something; OpenAI's scale goes to 2, Claude's to 1.
 
-
-def _tool(tool: dict[str, Any], place: str) -> dict[str, Any]:
-    function = tool.get("function")
-    if tool.get("type") != "function" or not isinstance(function, dict):
-        raise Unsupported("Only tools of type function can be offered.", param=place)
-    described = cast("dict[str, Any]", function)
-    if not isinstance(described.get("name"), str):
-        raise BadMessages("A function needs a name.", param=f"{place}.function.name")
-    return {
-        "name": described["name"],
-        "description": described.get("description") or "",
-        "input_schema": described.get("parameters") or {"type": "object", "properties": {}},
-    }
-
-
-def _choice(choice: str | dict[str, Any] | None) -> dict[str, Any] | None:
-    if choice is None or choice == "auto":
+    1 is everybody's default, and newer models refuse the two together.
+    """
+    if value is None or value >= 1 or not model.supports_sampling:
         return None
-    if choice == "required":
-        return {"type": "any"}
-    if choice == "none":
-        return {"type": "none"}
-    if isinstance(choice, dict):
-        function = cast("dict[str, Any]", choice.get("function") or {})
-        if isinstance(function.get("name"), str):
-            return {"type": "tool", "name": function["name"]}
-    raise Unsupported("tool_choice is auto, none, required, or one function.", param="tool_choice")
+    return value
 
 
-def _json_schema(wanted: dict[str, Any]) -> dict[str, Any]:
-    if wanted.get("type") == "json_object":
-        return {"type": "object"}
-    schema = cast("dict[str, Any]", wanted.get("json_schema") or {}).get("schema")
-    if not isinstance(schema, dict) or cast("dict[str, Any]", schema).get("type") != "object":
-        raise Unsupported("The schema must be one of an object.", param="response_format")
-    return cast("dict[str, Any]", schema)
+def _hashed(user_id: str, user: str | None) -> str:
+    whose = f"{user_id}\n{user}" if user else user_id
+    return hashlib.sha256(whose.encode()).hexdigest()[:32]
 
 
 def _tell(told: list[dict[str, Any]], role: str, blocks: Blocks) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from starlette.types import Scope
 
 from homeport.kernel import clock, ids
+from homeport.kernel.errors import HomeportError
+from homeport.kernel.http.errors import error_document
 from homeport.providers.port import Usage
 
 DONE = b"data: [DONE]\n\n"
@@ -36,22 +40,43 @@ def usage_document(usage: Usage, cost_usd: float) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What an answer is called: the same in its document, its chunks, and when it is continued.
+
+    Attributes:
+        created: Seconds since 1970.
+    """
+
+    id: str
+    created: int
+    model: str
+
+    @classmethod
+    def fresh(cls, model: str) -> Head:
+        """The head of an answer that is made now and never again."""
+        return cls(ids.new_id(), int(clock.utc_now().timestamp()), model)
+
+    def members(self, kind: str) -> dict[str, Any]:
+        """The members that begin every object of this answer."""
+        return {
+            "id": f"chatcmpl-{self.id}",
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+        }
+
+
 class Chunks:
     """Makes the frames of one streamed answer.
 
     Args:
-        model: Told in every chunk.
+        head: Told in every chunk.
         session_id: Told in every chunk when the agent answers.
     """
 
-    def __init__(self, model: str, *, session_id: str | None = None) -> None:
-        self.id = f"chatcmpl-{ids.new_id()}"
-        self._head: dict[str, Any] = {
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": int(clock.utc_now().timestamp()),
-            "model": model,
-        }
+    def __init__(self, head: Head, *, session_id: str | None = None) -> None:
+        self._head: dict[str, Any] = head.members("chat.completion.chunk")
         if session_id is not None:
             self._head["session_id"] = session_id
         # Everything but the text is the same in every delta, so it is encoded once.
@@ -83,21 +108,18 @@ class Chunks:
 
 
 def completion(
-    model: str,
+    head: Head,
     message: dict[str, Any],
     finish_reason: str,
     usage: dict[str, Any],
     **members: Any,
 ) -> dict[str, Any]:
     """The whole answer in one document."""
-    return {
-        "id": f"chatcmpl-{ids.new_id()}",
-        "object": "chat.completion",
-        "created": int(clock.utc_now().timestamp()),
-        "model": model,
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": None}
-        ],
-        "usage": usage,
-        **members,
-    }
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": None}
+    return {**head.members("chat.completion"), "choices": [choice], "usage": usage, **members}
+
+
+def error_frame(error: HomeportError, scope: Scope) -> bytes:
+    """An error in the middle of an answer; `[DONE]` still follows."""
+    member = error_document(error, scope)["error"]
+    return b"data: " + orjson.dumps({"error": member}, default=str) + b"\n\n"

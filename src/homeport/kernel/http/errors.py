@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from starlette.exceptions import HTTPException  # noqa: TID251 - translated here, raised nowhere
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from homeport.kernel import errors
 from homeport.kernel.http.documents import MEDIA_TYPE
@@ -134,10 +134,10 @@ def error_response(error: errors.HomeportError, scope: Scope) -> Response:
     )
 
 
-def failure_response(error: Exception, scope: Scope) -> Response:
-    """The answer for anything that was raised; what nobody foresaw is logged with its traceback."""
+def known_failure(error: Exception, scope: Scope) -> errors.HomeportError:
+    """`error` as it may be told; what nobody foresaw is logged with its traceback."""
     if isinstance(error, errors.HomeportError) and face_of(error).status != 500:
-        return error_response(error, scope)
+        return error
     error_id = new_id()
     log.error(
         "request.failed",
@@ -147,7 +147,12 @@ def failure_response(error: Exception, scope: Scope) -> Response:
         exc_info=error,
     )
     detail = f"This is a mistake of ours. The operator finds it in the log as {error_id}."
-    return error_response(Internal(detail, error_id=error_id), scope)
+    return Internal(detail, error_id=error_id)
+
+
+def failure_response(error: Exception, scope: Scope) -> Response:
+    """The answer for anything that was raised."""
+    return error_response(known_failure(error, scope), scope)
 
 
 def unprocessable(faults: Sequence[Mapping[str, Any]]) -> errors.Unprocessable:
@@ -173,6 +178,12 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_framework_error)
+    app.router.default = _nowhere
+
+
+async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """No route has this path; of itself the framework would only say so over HTTP."""
+    raise PathNotFound
 
 
 async def _on_homeport_error(connection: HTTPConnection, error: Exception) -> Response:

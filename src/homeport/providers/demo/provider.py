@@ -47,6 +47,8 @@ INFO = ModelInfo(
     created=datetime(2026, 11, 1, tzinfo=UTC),
     owned_by="homeport",
     supports_vision=False,
+    supports_sampling=False,
+    supports_tool_choice=False,
 )
 
 
