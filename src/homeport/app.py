@@ -72,7 +72,7 @@ def layers(settings: Settings) -> list[Middleware]:
             public_url=settings.public_url,
             trusted=settings.trusted_hosts,
         ),
-        Middleware(CORS, origins=settings.cors_origins),
+        Middleware(CORS, origins=settings.cors_origins, public_url=settings.public_url),
         Middleware(Targets),
         Middleware(Bodies, limit=settings.max_request_size, larger={"/v1/files/": file_body}),
     ]

@@ -19,8 +19,8 @@ goldens in `tests/eventlog/golden` hold the old ones.
 ## Frames
 
 A frame is one JSON object: `cursor`, `kind`, `at` (RFC 3339, UTC, milliseconds), for stored events
-`actor` (`user:<id>`, `run:<id>`, `system`), and the members below. On SSE it is `id: <cursor>`,
-`event: <kind>`, `data: <frame>`. A cursor is opaque: keep the last one and echo it to resume.
+`actor` (`user:<id>`, `run:<id>`, `system`), and the members below. It is the same on every
+transport; [transports.md](transports.md) says how it travels and where a cursor leads.
 
 Members above 32 KiB travel as `{truncated: true, size, href, preview?}`; `href` has the event
 whole. A frame that closes a message has `length` (code points) and `sha256` (of the UTF-8) of each
@@ -34,7 +34,8 @@ These frames are made by the reader and stored nowhere:
 | `message.delta` | `message_id` `block` `offset` `type` `text` | text behind `offset` code points |
 | `message.reset` | `message_id` | forget this message's blocks; they follow again |
 | `stream.heartbeat` | | the line is alive, and this is where you stand |
-| `server.draining` | `retry_ms` | the server goes; come back in so many milliseconds |"""
+| `server.draining` | `retry_ms` | the server goes; come back in so many milliseconds |
+| `stream.ended` | `code` `detail` | WebSockets only: why it ends; come back with the cursor |"""
 
 
 def document() -> str:

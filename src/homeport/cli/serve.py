@@ -18,6 +18,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from homeport import __version__
 from homeport.app import create_app
 from homeport.cli.server import BoundedHTTP, DrainingServer
+from homeport.cli.websocket import BoundedWebSocket
 from homeport.kernel.errors import Unavailable
 from homeport.kernel.log import configure_log
 from homeport.settings import Settings
@@ -25,7 +26,8 @@ from homeport.wiring import House, open_house
 
 GRACEFUL_S = 10  # for answers that are under way once everything has been told to end
 KEEP_ALIVE_S = 65  # longer than the minute after which common proxies drop an idle connection
-LARGEST_FRAME = 1 << 20  # bytes of one WebSocket message
+PING_S = 20.0  # between pings on a WebSocket
+PONG_S = 60.0  # a slow client answers behind all that it has not read yet
 
 
 class PortTaken(Unavailable):
@@ -61,8 +63,11 @@ def _config(settings: Settings, house: House) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings, house=house),
         http=BoundedHTTP,
-        ws="websockets-sansio",
-        ws_max_size=LARGEST_FRAME,
+        ws=BoundedWebSocket,
+        ws_max_size=settings.max_request_size,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PONG_S,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -158,13 +158,13 @@ class _KeyScheme(SecurityBase):
         return values[0] if values else None
 
 
-_bearer, _key = _BearerScheme(), _KeyScheme()
+bearer_header, key_header = _BearerScheme(), _KeyScheme()
 
 
-async def _identified(
+async def identified(
     connection: HTTPConnection,
-    bearer: Annotated[str | None, Depends(_bearer)],
-    key: Annotated[str | None, Depends(_key)],
+    bearer: Annotated[str | None, Depends(bearer_header)],
+    key: Annotated[str | None, Depends(key_header)],
 ) -> Caller:
     """The caller, whatever they may do.
 
@@ -182,7 +182,7 @@ async def _identified(
 
 
 async def _signed_in(
-    connection: HTTPConnection, caller: Annotated[Caller, Depends(_identified)]
+    connection: HTTPConnection, caller: Annotated[Caller, Depends(identified)]
 ) -> Caller:
     """The caller, who may read with safe methods and write with the others (a WebSocket writes)."""
     method = connection.scope.get("method", "")
@@ -202,7 +202,7 @@ def needs(permission: str) -> Any:
     if permission not in PERMISSIONS:
         raise ValueError(f"no permission is called {permission!r}")
 
-    async def dependency(caller: Annotated[Caller, Depends(_identified)]) -> Caller:
+    async def dependency(caller: Annotated[Caller, Depends(identified)]) -> Caller:
         caller.require(permission)
         return caller
 

@@ -77,17 +77,29 @@ class Authenticator(Callers):
             raise CredentialRefused
         return _caller(seen, device_id=token.device_id, expires_at=token.expires_at)
 
+    async def holder(
+        self, *, device_id: str | None, api_key_id: str | None, expires_at: datetime | None
+    ) -> Caller:
+        """The caller behind a proof that was checked before, as they stand now.
+
+        Args:
+            expires_at: When that proof ends.
+
+        Raises:
+            CredentialRefused: It is worth nothing any more.
+            Unavailable: The database cannot say.
+        """
+        if expires_at is not None and expires_at <= clock.utc_now():
+            raise CredentialRefused
+        seen = await self._look(_subject(device_id, api_key_id))
+        return _caller(seen, device_id=device_id, key_id=api_key_id, expires_at=expires_at)
+
     async def still_valid(self, caller: Caller) -> bool:
         """See `Callers.still_valid`."""
         if caller.expires_at is not None and caller.expires_at <= clock.utc_now():
             return False
-        subject = (
-            _Subject("device", caller.device_id)
-            if caller.device_id is not None
-            else _Subject("key", caller.api_key_id or "")
-        )
         try:
-            seen = await self._look(subject)
+            seen = await self._look(_subject(caller.device_id, caller.api_key_id))
         except CredentialRefused:
             return False
         return (
@@ -163,6 +175,12 @@ class Authenticator(Callers):
             if subject.kind == "key":
                 return await key_standing(session, key_is(subject.id), now=now)
             return await device_standing(session, subject.id, now=now)
+
+
+def _subject(device_id: str | None, api_key_id: str | None) -> _Subject:
+    if device_id is not None:
+        return _Subject("device", device_id)
+    return _Subject("key", api_key_id or "")
 
 
 def _settle(pending: dict[str, datetime], written: dict[str, datetime]) -> None:

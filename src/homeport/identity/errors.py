@@ -2,10 +2,11 @@
 
 Unauthenticated
 ├── CredentialRefused, AmbiguousCredential    the credential of a request
+├── TicketRefused                             the ticket of a stream
 └── SignInRefused, RefreshRefused, WrongPassword
 Forbidden
 ├── RoleRequired, ScopeRequired               what the caller may do
-├── AccountDisabled, NotFromHere
+├── AccountDisabled, NotFromHere, OriginMissing
 └── RegistrationClosed, InvitationRequired
 Conflict
 ├── EmailTaken, UsernameTaken, LastAdmin
@@ -46,6 +47,13 @@ class AmbiguousCredential(Unauthenticated):
 
     code = "auth.ambiguous-credential"
     title = "Send one credential, not two different ones"
+
+
+class TicketRefused(Unauthenticated):
+    """The ticket is unknown, spent, expired or for something else; which of them is not told."""
+
+    code = "auth.ticket-refused"
+    title = "This ticket is used up or too old: fetch another"
 
 
 class SignInRefused(Unauthenticated):
@@ -109,6 +117,13 @@ class NotFromHere(Forbidden):
 
     code = "setup.loopback-only"
     title = "Open this link on the machine that runs Homeport"
+
+
+class OriginMissing(Forbidden):
+    """A ticket is for pages, and a page's WebSocket says where it comes from."""
+
+    code = "auth.origin-missing"
+    title = "A ticket opens a WebSocket for a page only: send a header instead"
 
 
 class EmailTaken(Conflict):

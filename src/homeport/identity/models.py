@@ -97,6 +97,30 @@ class SetupLink(Model):
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
+class StreamTicket(Model):
+    """What opens one stream, once; the row goes when it is used.
+
+    `session_id` is the one that may be followed, None for the WebSocket of many sessions; `origin`
+    is the page that asked, None when it was none. `proof_expires_at` is when the credential ends
+    that the ticket was made with, and the stream with it.
+    """
+
+    __tablename__ = "stream_tickets"
+    __table_args__ = (
+        Index("ix_stream_tickets_user_id", "user_id"),
+        Index("ix_stream_tickets_expires_at", "expires_at"),
+    )
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    device_id: Mapped[str | None] = mapped_column(String(36))
+    api_key_id: Mapped[str | None] = mapped_column(String(36))
+    session_id: Mapped[str | None] = mapped_column(String(36))
+    origin: Mapped[str | None] = mapped_column(String(255))
+    proof_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
 class SigningKey(Model):
     """A key for access tokens: `next` is published, `active` signs, `retiring` still verifies."""
 

@@ -3,6 +3,7 @@
 An API key is `ck_` + 43 characters of base 62 (256 bits) + 6 of checksum (CRC-32): a typo or a
 truncated paste is refused without a query, and secret scanners can tell a real one.
 A refresh token is `hpr_` + its id + `.` + 43 characters of base64url (256 bits).
+A stream ticket is `hpt_` + 43 characters of base64url (256 bits).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from uuid import UUID
 
 KEY_MARK: Final = "ck_"
 REFRESH_MARK: Final = "hpr_"
+TICKET_MARK: Final = "hpt_"
 SHOWN: Final = len(KEY_MARK) + 6
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BODY, _CHECKSUM = 43, 6

@@ -18,6 +18,7 @@ from homeport.identity.models import RefreshToken, SetupLink
 from homeport.identity.passwords import HasherName, Passwords
 from homeport.identity.registration import Registration
 from homeport.identity.signing_keys import SigningKeys
+from homeport.identity.tickets import StreamTickets, remove_expired
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
 
@@ -64,6 +65,7 @@ class Identity:
             keyring, self.tokens, idle=options.refresh_idle, absolute=options.refresh_absolute
         )
         self.callers = Authenticator(log.database, self.tokens)
+        self.tickets = StreamTickets(log.database, self.callers)
         self.registration = Registration(options.registration)
 
     def services(self) -> Mapping[type[Any], Any]:
@@ -76,6 +78,7 @@ class Identity:
             TokenMint: self.mint,
             Passwords: self.passwords,
             Registration: self.registration,
+            StreamTickets: self.tickets,
         }
 
     async def upkeep(self) -> None:
@@ -92,6 +95,7 @@ class Identity:
         async with self._log.database.write() as session:
             await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now))
             await session.execute(delete(SetupLink).where(SetupLink.expires_at < now))
+            await remove_expired(session)
 
     async def close(self) -> None:
         """Writes down what was used and ends the threads.

@@ -21,6 +21,7 @@ from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.readers.history.activity import SessionActivity
 from homeport.readers.stream.pulse import Pulse
+from homeport.readers.stream.websocket import Sockets
 from homeport.wiring.house import House
 
 log = structlog.stdlib.get_logger(__name__)
@@ -60,6 +61,12 @@ async def identity(house: House) -> None:
     pulse = Pulse(house.get(Callers), house.draining)
     house.provide(pulse)
     house.chore("streams.pulse", pulse.run())
+    sockets = Sockets(
+        per_user=settings.max_sockets_per_user,
+        subscriptions=settings.max_subscriptions_per_socket,
+    )
+    house.provide(sockets)
+    house.drains.append(sockets.ended)
 
 
 async def projects(house: House) -> None:

@@ -12,6 +12,8 @@ from homeport.projects import router as projects
 from homeport.providers import router as providers
 from homeport.readers.history import router as history
 from homeport.readers.stream import router as stream
+from homeport.readers.stream.websocket import router as sockets
+from homeport.readers.tickets import router as tickets
 from homeport.runs import router as runs
 from homeport.sessions.router import ROUTERS as SESSIONS
 
@@ -23,6 +25,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     history,
     *SESSIONS,
     stream.router,
+    sockets,
+    tickets,
     runs.router,
     providers.router,
     openai.router,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
+from typing import TypeVar
 
 import structlog
 
@@ -39,22 +40,42 @@ class End(StrEnum):
     """The server is about to go."""
 
 
-class Line:
-    """One open line: a reader, whom it reads for, and how it stands.
+class Watch:
+    """Whoever was let in for longer than a request.
 
     Attributes:
         end: Why it is over; None while it is not.
+    """
+
+    __slots__ = ("caller", "end")
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.end: End | None = None
+
+    def tick(self) -> None:
+        """Lets one second pass."""
+
+    def finish(self, end: End) -> None:
+        """Ends it; the first reason counts."""
+        if self.end is None:
+            self.end = end
+
+
+class Line(Watch):
+    """One open line: a reader, whom it reads for, and how it stands.
+
+    Attributes:
         quiet: Ticks since something was sent.
         sending: The stream's volume when the send that is under way began; None between sends.
         sender: The task that sends.
     """
 
-    __slots__ = ("caller", "end", "quiet", "reader", "sender", "sending")
+    __slots__ = ("quiet", "reader", "sender", "sending")
 
     def __init__(self, reader: Reader, caller: Caller) -> None:
+        super().__init__(caller)
         self.reader = reader
-        self.caller = caller
-        self.end: End | None = None
         self.quiet = 0
         self.sending: int | None = None
         self.sender: asyncio.Task[None] | None = None
@@ -84,37 +105,44 @@ class Line:
         self.reader.wake()
 
 
+W = TypeVar("W", bound=Watch)
+
+
 class Pulse:
     """The timer. `run` is a chore of the process."""
 
     def __init__(self, callers: Callers, draining: Draining) -> None:
         self._callers = callers
         self._draining = draining
-        self._lines: dict[Caller, set[Line]] = {}
+        self._watches: dict[Caller, set[Watch]] = {}
 
     @property
     def draining(self) -> bool:
         """Whether the server is about to go."""
         return self._draining.begun
 
-    @contextmanager
-    def line(self, reader: Reader, caller: Caller) -> Generator[Line]:
+    def line(self, reader: Reader, caller: Caller) -> AbstractContextManager[Line]:
         """An open line for as long as the block lasts."""
-        line = Line(reader, caller)
+        return self.watched(Line(reader, caller))
+
+    @contextmanager
+    def watched(self, watch: W) -> Generator[W]:
+        """Ends `watch` when its caller is refused or the server goes, while the block lasts."""
+        caller = watch.caller
         if self._draining.begun:
-            line.finish(End.DRAINING)
-        self._lines.setdefault(caller, set()).add(line)
+            watch.finish(End.DRAINING)
+        self._watches.setdefault(caller, set()).add(watch)
         try:
-            yield line
+            yield watch
         finally:
-            lines = self._lines[caller]
-            lines.discard(line)
-            if not lines:
-                del self._lines[caller]
+            watches = self._watches[caller]
+            watches.discard(watch)
+            if not watches:
+                del self._watches[caller]
 
     def __len__(self) -> int:
-        """How many lines are open."""
-        return sum(len(lines) for lines in self._lines.values())
+        """How many are watched."""
+        return sum(len(watches) for watches in self._watches.values())
 
     async def run(self) -> None:
         """Beats for ever."""
@@ -125,14 +153,14 @@ class Pulse:
 
     def beat(self) -> None:
         """One second passed."""
-        for line in self._open():
-            line.tick()
+        for watch in self._open():
+            watch.tick()
 
     async def check(self) -> None:
-        """Ends the lines of callers who may no longer look; where nobody can say, they may not."""
-        callers = iter(list(self._lines))
+        """Ends what is watched of callers who are refused; where nobody can say, they are."""
+        callers = iter(list(self._watches))
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(CHECKERS, len(self._lines))):
+            for _ in range(min(CHECKERS, len(self._watches))):
                 group.create_task(self._check_each(callers))
 
     async def _check_each(self, callers: Iterator[Caller]) -> None:
@@ -143,8 +171,8 @@ class Pulse:
                 _logger.warning("streams.caller-unknown", user=caller.user_id, code=error.code)
                 valid = False
             if not valid:
-                for line in list(self._lines.get(caller, ())):
-                    line.finish(End.REVOKED)
+                for watch in list(self._watches.get(caller, ())):
+                    watch.finish(End.REVOKED)
 
     async def _beat_on(self) -> None:
         while True:
@@ -158,8 +186,8 @@ class Pulse:
 
     async def _drain(self) -> None:
         await self._draining.wait()
-        for line in self._open():
-            line.finish(End.DRAINING)
+        for watch in self._open():
+            watch.finish(End.DRAINING)
 
-    def _open(self) -> list[Line]:
-        return [line for lines in self._lines.values() for line in lines]
+    def _open(self) -> list[Watch]:
+        return [watch for watches in self._watches.values() for watch in watches]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from homeport.eventlog import EventLog, read
 from homeport.eventlog.cursor import LARGEST
 from homeport.identity.access import SignedIn
+from homeport.identity.following import Following
 from homeport.kernel.http.provide import provided
 from homeport.readers.stream.errors import EventNotFound
 from homeport.readers.stream.frame import whole_event
@@ -47,7 +48,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 @router.get("/stream", response_class=Response, responses=_STREAM)
 async def stream(
     session_id: str,
-    caller: SignedIn,
+    caller: Following,
     log: Log,
     pulse: Beat,
     *,

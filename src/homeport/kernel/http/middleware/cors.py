@@ -1,15 +1,20 @@
-"""Which pages of other origins may read our answers: an exact list, never a reflection."""
+"""Which pages of other origins may read our answers: an exact list, never a reflection.
+
+A browser lets every page open a WebSocket to anybody and read it, so there the origin is checked on
+the handshake: a page that is not listed is refused before anything else is looked at.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homeport.kernel.errors import Forbidden
-from homeport.kernel.http.middleware.exchange import add_headers, header
+from homeport.kernel.http.middleware.exchange import add_headers, header, headers_named
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 EXPOSED = (
@@ -34,20 +39,27 @@ class CORS:
     Args:
         app: What to wrap.
         origins: Exact origins. `null` is never one of them; `*` admits any, without credentials.
+        public_url: The address that people see: pages from there are our own.
     """
 
-    def __init__(self, app: ASGIApp, *, origins: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, origins: Iterable[str], public_url: str | None = None
+    ) -> None:
         self._app = app
         named = {origin.rstrip("/").encode() for origin in origins} - {b"null"}
         self._any = b"*" in named
         self._origins = frozenset(named - {b"*"})
+        public = urlsplit(public_url or "")
+        self._public = f"{public.scheme}://{public.netloc}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; answers preflights itself.
 
         Raises:
-            OriginRefused: A preflight comes from an origin that is not listed.
+            OriginRefused: A preflight or a WebSocket comes from an origin that is not listed.
         """
+        if scope["type"] == "websocket":
+            self._check_socket(scope)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -69,6 +81,19 @@ class CORS:
             (b"access-control-max-age", PREFLIGHT_SECONDS),
         )
         await Response(status_code=204)(scope, receive, send)
+
+    def _check_socket(self, scope: Scope) -> None:
+        """Passes a handshake by nobody's page, by one of our own, or by one that is listed."""
+        given = headers_named(scope, b"origin")
+        if not given:
+            return  # no browser: every browser names the page (RFC 6455, 10.2)
+        own = b"%b://%b" % (
+            b"https" if scope["scheme"] == "wss" else b"http",
+            header(scope, b"host") or b"",
+        )
+        listed = given[0] in self._origins or given[0] in {own, self._public}
+        if len(given) > 1 or not (listed or (self._any and given[0] != b"null")):
+            raise OriginRefused("Add the origin to CORS_ORIGINS to let its pages call Homeport.")
 
     def _allow(self, scope: Scope, origin: bytes) -> bool:
         if origin in self._origins:

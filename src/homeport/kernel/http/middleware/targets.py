@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from homeport.kernel.errors import Invalid
 
 OLD_PREFIXES = ("/api/v1/", "/api/")
+OLD_SOCKETS = {"/ws": "/v1/ws", "/v1/chat/stream": "/v1/ws"}
 LONGEST_TARGET = 16_384
 
 
@@ -18,7 +19,7 @@ class BadTarget(Invalid):
 
 
 class Targets:
-    """Rewrites `/api/v1/*` and `/api/*` to `/v1/*` and splits a `%3F` off the path."""
+    """Rewrites `/api/v1/*` and `/api/*` to `/v1/*`, old WebSockets, and splits off a `%3F`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -50,6 +51,8 @@ def _rewrite(scope: Scope) -> None:
         if renewed.startswith(prefix):
             renewed = "/v1/" + renewed.removeprefix(prefix)
             break
+    if scope["type"] == "websocket":
+        renewed = OLD_SOCKETS.get(renewed, renewed)
     if mark:
         parts = [part for part in (more.encode(), scope["query_string"]) if part]
         scope["query_string"] = b"&".join(parts)

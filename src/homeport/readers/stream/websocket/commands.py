@@ -1,0 +1,174 @@
+"""What a client may say on the WebSocket of many sessions, and what is answered.
+
+Each command is one text message with an `id` of the client's own, and gets exactly one answer that
+carries it: `{type: "ack", id, result}`, or `{type: "error", id, ...}` with the members of the error
+document. A command that changes something is the route of the same meaning, called by its function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast
+
+import orjson
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
+from starlette.types import Scope
+
+from homeport.dispatch.dispatcher import Dispatcher
+from homeport.eventlog import EventLog
+from homeport.identity.access import Caller
+from homeport.identity.roles import API_WRITE
+from homeport.kernel.errors import HomeportError, Unprocessable
+from homeport.kernel.http.errors import error_document, unprocessable
+from homeport.kernel.http.strict_json import check_json
+from homeport.sessions.router.approvals import answer_approval
+from homeport.sessions.router.messages import send_message
+from homeport.sessions.router.runs import stop_one_run
+from homeport.sessions.schemas import AnswerBody, Body, NewMessage
+from homeport.tools.registry import Registry
+
+CommandId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Subscribe(Body):
+    """Follow a session from a cursor, as `GET /v1/sessions/{id}/stream` does."""
+
+    type: Literal["subscribe"]
+    id: CommandId
+    session_id: str
+    after: str | None = None
+
+
+class Unsubscribe(Body):
+    """Follow it no longer; the result says where the client stands."""
+
+    type: Literal["unsubscribe"]
+    id: CommandId
+    session_id: str
+
+
+class SendMessage(NewMessage):
+    """`POST /v1/sessions/{session_id}/messages`."""
+
+    type: Literal["message.send"]
+    id: CommandId
+    session_id: str
+
+
+class StopRun(Body):
+    """`POST /v1/runs/{run_id}/stop`."""
+
+    type: Literal["run.stop"]
+    id: CommandId
+    run_id: str
+
+
+class DecideApproval(AnswerBody):
+    """`POST /v1/approvals/{approval_id}`."""
+
+    type: Literal["approval.decide"]
+    id: CommandId
+    approval_id: str
+
+
+Command = Subscribe | Unsubscribe | SendMessage | StopRun | DecideApproval
+_COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Carries out what changes something."""
+
+    log: EventLog
+    dispatcher: Dispatcher
+    tools: Registry
+
+    async def perform(
+        self, caller: Caller, command: SendMessage | StopRun | DecideApproval
+    ) -> BaseModel:
+        """What the route answers.
+
+        Raises:
+            HomeportError: As the route does.
+        """
+        caller.require(API_WRITE)
+        match command:
+            case SendMessage():
+                return await send_message(
+                    session_id=command.session_id,
+                    body=command,
+                    caller=caller,
+                    log=self.log,
+                    dispatcher=self.dispatcher,
+                )
+            case StopRun():
+                return await stop_one_run(
+                    run_id=command.run_id,
+                    caller=caller,
+                    log=self.log,
+                    dispatcher=self.dispatcher,
+                )
+            case DecideApproval():
+                return await answer_approval(
+                    approval_id=command.approval_id,
+                    body=command,
+                    caller=caller,
+                    log=self.log,
+                    dispatcher=self.dispatcher,
+                    tools=self.tools,
+                )
+
+
+def read_json(text: str) -> Any:
+    """A message as JSON.
+
+    Raises:
+        MalformedJSON: It is none that everybody reads alike.
+    """
+    data = text.encode()
+    check_json(data)
+    return orjson.loads(data)
+
+
+def id_of(message: Any) -> str | None:
+    """The id that the answer to `message` carries, when it has one."""
+    if isinstance(message, dict):
+        given = cast("dict[str, Any]", message).get("id")
+        if isinstance(given, str) and 1 <= len(given) <= 64:
+            return given
+    return None
+
+
+def read_command(message: Any) -> Command:
+    """The command that `message` is.
+
+    Raises:
+        Unprocessable: It is none; the details say where.
+    """
+    if not isinstance(message, dict):
+        raise Unprocessable("A command is a JSON object.")
+    try:
+        return _COMMAND.validate_python(message)
+    except ValidationError as error:
+        faults = [{**each, "loc": ("message", *each["loc"])} for each in error.errors()]
+        raise unprocessable(faults) from None
+
+
+def ack(command: Command, result: BaseModel | dict[str, Any]) -> bytes:
+    """The answer to a command that was carried out."""
+    told = result if isinstance(result, dict) else result.model_dump(mode="json")
+    return orjson.dumps({"type": "ack", "id": command.id, "result": told})
+
+
+def refusal(error: HomeportError, scope: Scope, command_id: str | None) -> bytes:
+    """The answer to a command that was not: the error document, with `error` as its type.
+
+    Raises:
+        HomeportError: `error`, when it is a mistake of ours: that is for the log.
+    """
+    document = error_document(error, scope)
+    if document["status"] == 500:
+        raise error
+    if error.retry_after is not None:
+        document["retry_after"] = error.retry_after
+    return orjson.dumps(document | {"type": "error", "id": command_id}, default=str)

@@ -1,0 +1,96 @@
+"""The WebSockets. Whatever speaks against one is said on the handshake, before it is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, WebSocket
+
+from homeport.dispatch.dispatcher import Dispatcher
+from homeport.eventlog import EventLog
+from homeport.identity.access import Callers
+from homeport.identity.following import Following
+from homeport.kernel.http.provide import provided
+from homeport.readers.stream.pulse import Pulse
+from homeport.readers.stream.reader import Reader
+from homeport.readers.stream.websocket.commands import Commands
+from homeport.readers.stream.websocket.many import ManySessions
+from homeport.readers.stream.websocket.single import serve_session
+from homeport.readers.stream.websocket.sockets import Sockets
+from homeport.readers.stream.websocket.wire import Close, Wire
+from homeport.sessions.access import session_for, stream_of
+from homeport.tools.registry import Registry
+
+router = APIRouter(prefix="/v1")
+
+Log = Annotated[EventLog, provided(EventLog)]
+Beat = Annotated[Pulse, provided(Pulse)]
+Room = Annotated[Sockets, provided(Sockets)]
+
+
+@router.websocket("/sessions/{session_id}/ws")
+async def one_session(
+    *,
+    websocket: WebSocket,
+    session_id: str,
+    caller: Following,
+    log: Log,
+    pulse: Beat,
+    sockets: Room,
+    after: Annotated[str | None, Query()] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> None:
+    """Follow a session, as `GET /v1/sessions/{session_id}/stream` does."""
+    async with log.database.read() as session:
+        await session_for(session, caller, session_id)
+    with sockets.seat(caller):
+        reader = await Reader.open(log, stream_of(session_id), last_event_id or after)
+        try:
+            with pulse.line(reader, caller) as line:
+                async with _accepted(websocket) as wire:
+                    await serve_session(websocket, wire, line)
+        finally:
+            reader.close()
+
+
+@router.websocket("/ws")
+async def many_sessions(
+    *,
+    websocket: WebSocket,
+    caller: Following,
+    log: Log,
+    callers: Annotated[Callers, provided(Callers)],
+    pulse: Beat,
+    sockets: Room,
+    dispatcher: Annotated[Dispatcher, provided(Dispatcher)],
+    tools: Annotated[Registry, provided(Registry)],
+) -> None:
+    """Follow many sessions, and speak, stop and decide beside it."""
+    commands = Commands(log, dispatcher, tools)
+    with sockets.seat(caller):
+        async with _accepted(websocket) as wire:
+            socket = ManySessions(
+                websocket,
+                wire,
+                caller,
+                log=log,
+                callers=callers,
+                pulse=pulse,
+                commands=commands,
+                most=sockets.subscriptions,
+            )
+            await socket.serve()
+
+
+@asynccontextmanager
+async def _accepted(websocket: WebSocket) -> AsyncGenerator[Wire]:
+    """The way out of an accepted socket; what nobody foresaw closes it, and goes on to the log."""
+    await websocket.accept()
+    wire = Wire(websocket)
+    try:
+        yield wire
+    except Exception:
+        await wire.close(Close.INTERNAL, "internal")
+        raise
