@@ -211,6 +211,13 @@ class Upstream:
         """The answers to the next requests, in order."""
         self._steps.extend(steps)
 
+    def forget(self) -> None:
+        """Drops what is scripted and what was received: for the next test on one server."""
+        self._steps.clear()
+        self._failed.clear()
+        self.requests.clear()
+        self.cancelled = 0
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         task = asyncio.current_task()

@@ -78,9 +78,10 @@ class Calls:
         Raises:
             LeaseLost: Somebody else has the run.
         """
-        verdicts = [await self._judge(job, call) for call in job.state.pending]
+        allowed = job.state.pending[: self._limits.calls_left(job.state)]
+        verdicts = [await self._judge(job, call) for call in allowed]
         questions = [verdict for verdict in verdicts if isinstance(verdict, _Question)]
-        if questions or any(call.approval == "requested" for call in job.state.pending):
+        if questions or any(call.approval == "requested" for call in allowed):
             await self._ask(job, questions)
             return False
         group: list[_Ready] = []
@@ -165,7 +166,7 @@ class Calls:
 
     async def _run(self, job: Job, group: list[_Ready]) -> None:
         """Makes calls that may go together; `tool.started` is committed before the first begins."""
-        if not group:
+        if not group or self._limits.forbids_call(job.state) is not None:
             return
         claim, turn = job.claim, job.state.turn
         if any(ready.tool.spec.effect != "read" for ready in group):

@@ -114,17 +114,19 @@ class Driver:
     async def _loop(self, job: Job) -> None:
         state = job.state
         while True:
-            if state.pending:
-                if not await self._calls.make(job):
-                    return
-            elif state.answered:
+            if state.answered:
                 async with job.step() as step:
                     await finish(job, step, "completed")
                 return
-            elif (limit := self._limits.exceeded(state)) is not None:
+            forbids = self._limits.forbids_call if state.pending else self._limits.forbids_turn
+            if (limit := forbids(state)) is not None:
+                await self._keep(job)
                 async with job.step() as step:
-                    await finish(job, step, "stopped", reason=limit)
+                    await finish(job, step, "budget_exceeded", reason=limit)
                 return
+            if state.pending:
+                if not await self._calls.make(job):
+                    return
             else:
                 await self._turns.take(job)
                 if state.status == "finished":

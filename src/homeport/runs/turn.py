@@ -11,26 +11,27 @@ from homeport.eventlog.catalogue.message import MessageCompleted, MessageStarted
 from homeport.eventlog.catalogue.run import TurnRetried, TurnStarted
 from homeport.kernel import ids
 from homeport.providers.catalogue import cost
-from homeport.providers.errors import ProviderError, ProviderTimeout
+from homeport.providers.errors import ProviderError, UnknownModel
 from homeport.providers.port import (
     BlockDelta,
     BlockStarted,
     Completed,
     ModelRequest,
     Usage,
-    UsageSeen,
 )
 from homeport.runs.budget import Budget
 from homeport.runs.checkpoint import Safeguard
 from homeport.runs.context import context_of
 from homeport.runs.finish import finish
-from homeport.runs.job import Job
+from homeport.runs.job import Job, Step
 from homeport.runs.limits import Limits
 from homeport.sessions.service import journal
-from homeport.sessions.service.conclude import interrupt_message
+from homeport.sessions.service.conclude import Interruption, interrupt_message
 
 BACKOFF_S = 1.0
 BACKOFF_MOST_S = 60.0
+JITTER = 0.1
+"""Of the time that the provider asks to wait."""
 ENDINGS = {"max_tokens": "length", "refusal": "refusal", "model_context_window_exceeded": "length"}
 """Why an answer without tool calls is not simply the end of what the model wanted to say."""
 
@@ -58,21 +59,27 @@ class Turns:
     async def take(self, job: Job) -> None:
         """Asks the model once. A failure that may pass is written down and waited for.
 
+        Ends the run where the answer does, or where its time does.
+
         Raises:
-            ProviderError: It failed for good; the message is closed, the run is the caller's.
+            ProviderError, UnknownModel: It failed for good; the message is closed, the run is the
+                caller's.
             PaymentRequired: The budget does not cover it; nothing was asked.
             LeaseLost: Somebody else has the run.
         """
         state, bench = job.state, job.bench
-        again = bool(state.turns) and not state.turns[-1].completed
-        turn = state.turn if again else state.turn + 1
+        turn = state.next_turn
         reservation = await self._budget.reserve(job.claim, turn=turn, model=bench.model.id)
         request, files = await _request(job)
-        await self._open(job, turn=turn, new=not again, files=files)
+        await self._open(job, turn=turn, new=turn > state.turn, files=files)
         delay: float | None = None
         try:
-            await self._stream(job, request)
-        except ProviderError as error:
+            done = await self._stream(job, request)
+            if done is None:
+                await self._out_of_time(job)
+            else:
+                await self._complete(job, done)
+        except (ProviderError, UnknownModel) as error:
             delay = await self._failed(job, turn, error)
             if delay is None:
                 raise
@@ -106,28 +113,28 @@ class Turns:
             may_show=claim.lease.fresh,
         )
 
-    async def _stream(self, job: Job, request: ModelRequest) -> None:
+    async def _stream(self, job: Job, request: ModelRequest) -> Completed | None:
+        """Streams the answer into the open message; None when the run's time is over before it."""
         writer = job.writer
         if writer is None:
             raise RuntimeError("a turn streams into an open message")
         stream = job.bench.provider.stream(request)
+        limit = asyncio.timeout(max(self._limits.seconds_left(job.state), 0.0))
         try:
-            async with asyncio.timeout(max(self._limits.seconds_left(job.state), 0.0)):
+            async with limit:
                 async for event in stream:
                     if isinstance(event, BlockDelta):
                         writer.delta(event.text)
                     elif isinstance(event, BlockStarted):
                         writer.block_started(event.type, id=event.id, name=event.name)
-                    elif isinstance(event, UsageSeen):
-                        job.seen = event.usage
                     else:
                         job.seen = event.usage
-                        await self._complete(job, event)
-                        return
+                        if isinstance(event, Completed):
+                            return event
         except TimeoutError:
-            raise ProviderTimeout(
-                "The run's time was over before the answer was.", started=True, retryable=False
-            ) from None
+            if not limit.expired():
+                raise
+            return None
         finally:
             await stream.aclose()
         raise ProviderError("The provider ended the answer without closing it.", started=True)
@@ -156,26 +163,27 @@ class Turns:
                 await finish(job, step, "completed", reason=ENDINGS.get(done.stop_reason or ""))
         job.writer = None
 
-    async def _failed(self, job: Job, turn: int, error: ProviderError) -> float | None:
-        """Closes the message and says whether, and after how many seconds, to ask again."""
-        claim, writer, state = job.claim, job.writer, job.state
-        blocks = writer.stored() if writer is not None else None
-        if writer is not None:
-            writer.close()
-        attempt = state.attempts + 1
-        again = error.retryable and attempt < self._limits.attempts
-        delay = self._delay(attempt, error) if again else None
+    async def _out_of_time(self, job: Job) -> None:
+        """Closes the message with what came of it, and ends the run."""
+        await self._safeguard.after(job)
         async with job.step() as step:
-            await interrupt_message(
-                step.unit,
-                step.row,
-                state,
-                reason="provider",
-                blocks=blocks,
-                detail=error.detail,
-                usage=job.seen,
-                cost_usd=float(cost(job.seen, job.bench.model)),
-            )
+            await self._interrupt(job, step, "stopped", "The run's time was over in this answer.")
+            job.session.apply(step.unit.records)
+            await finish(job, step, "budget_exceeded", reason="limit.time")
+        job.writer = None
+
+    async def _failed(
+        self, job: Job, turn: int, error: ProviderError | UnknownModel
+    ) -> float | None:
+        """Closes the message and says whether, and after how many seconds, to ask again."""
+        claim, attempt = job.claim, job.state.attempts + 1
+        delay: float | None = None
+        if isinstance(error, ProviderError) and error.retryable and attempt < self._limits.attempts:
+            delay = self._delay(attempt, error.retry_after)
+            if delay >= self._limits.seconds_left(job.state):
+                delay = None  # nobody would be there to ask again
+        async with job.step() as step:
+            await self._interrupt(job, step, "provider", error.detail)
             if delay is not None:
                 retried = TurnRetried(
                     run_id=claim.run_id,
@@ -189,10 +197,28 @@ class Turns:
         job.writer = None
         return delay
 
-    def _delay(self, attempt: int, error: ProviderError) -> float:
+    async def _interrupt(self, job: Job, step: Step, reason: Interruption, detail: str) -> None:
+        blocks = None
+        if job.writer is not None:
+            blocks = job.writer.stored()
+            job.writer.close()
+        await interrupt_message(
+            step.unit,
+            step.row,
+            job.state,
+            reason=reason,
+            blocks=blocks,
+            detail=detail,
+            usage=job.seen,
+            cost_usd=float(cost(job.seen, job.bench.model)),
+        )
+
+    def _delay(self, attempt: int, retry_after: float | None) -> float:
+        """Seconds before the next attempt; never sooner than the provider asks for."""
+        if retry_after is not None:
+            return retry_after * random.uniform(1.0, 1 + JITTER)  # noqa: S311 - spreads load
         most = min(self._backoff * 2**attempt, BACKOFF_MOST_S)
-        jittered = random.uniform(self._backoff / 2, most)  # noqa: S311 - spreads load, hides nothing
-        return max(jittered, error.retry_after or 0.0)
+        return random.uniform(self._backoff / 2, most)  # noqa: S311 - spreads load
 
 
 async def _request(job: Job) -> tuple[ModelRequest, list[str]]:

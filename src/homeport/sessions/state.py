@@ -15,6 +15,8 @@ from homeport.providers.port import Usage
 Block = dict[str, Any]
 
 NO_RESULT = "No result: the run ended before this call was made."
+CUT_SHORT = frozenset({"max_tokens", "model_context_window_exceeded"})
+"""Stop reasons that may come in the middle of a tool call."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,15 @@ class _Turn:
 
 @dataclass(slots=True)
 class RunState:
-    """One run as its events tell it."""
+    """One run as its events tell it.
+
+    Attributes:
+        turn: Of the last answer that was begun.
+        attempts: How often that turn has failed so far.
+        calls: Tool calls that have a result.
+        output_bytes: What the log keeps of its answers and results.
+        waited_ms: How long it waited for people in all.
+    """
 
     run_id: str
     status: str = "queued"
@@ -65,7 +75,11 @@ class RunState:
     attempts: int = 0
     usage: Usage = field(default_factory=Usage)
     cost_usd: float = 0.0
+    calls: int = 0
+    output_bytes: int = 0
     started_at: int | None = None
+    paused_at: int | None = None
+    waited_ms: int = 0
     checkpoints: dict[int, str] = field(default_factory=dict[int, str])
     unkept: set[int] = field(default_factory=set[int])
 
@@ -78,22 +92,43 @@ class RunState:
         return [call for call in last.calls if call.result is None]
 
     @property
-    def last_stop_reason(self) -> str | None:
-        """Why the model's last complete answer ended; None when there is none."""
-        last = self.turns[-1] if self.turns else None
-        return last.stop_reason if last is not None and last.completed else None
-
-    @property
-    def asked_tools(self) -> bool:
-        """Whether the last complete answer called tools."""
-        return bool(self.turns and self.turns[-1].completed and self.turns[-1].calls)
-
-    @property
     def answered(self) -> bool:
-        """Whether the model has said all it wanted: no calls, no pause."""
+        """Whether the model has said all it wanted: no calls, no pause, or a refusal.
+
+        What an answer calls that was refused in its middle is not meant, and is not made.
+        """
         last = self.turns[-1] if self.turns else None
-        done = last is not None and last.completed
-        return done and not self.asked_tools and self.last_stop_reason != "pause_turn"
+        if last is None or not last.completed:
+            return False
+        if last.stop_reason == "refusal":
+            return True
+        return not last.calls and last.stop_reason != "pause_turn"
+
+    @property
+    def next_turn(self) -> int:
+        """The number of the next answer: a turn that failed is taken again."""
+        again = bool(self.turns) and not self.turns[-1].completed
+        return self.turn if again else self.turn + 1
+
+    def take_up(self, epoch: int, *, at: int) -> None:
+        """Somebody works on it, from `at` on."""
+        self.status, self.epoch = "running", epoch
+        self.started_at = self.started_at or at
+        if self.paused_at is not None:
+            self.waited_ms += at - self.paused_at
+            self.paused_at = None
+
+    def pause(self, *, at: int) -> None:
+        """It waits for people, from `at` on."""
+        self.status, self.paused_at = "waiting", at
+
+    def take_result(self, result: tool.ToolFinished, *, size: int) -> None:
+        """One of its calls is answered, by `size` bytes."""
+        self.calls += 1
+        self.output_bytes += size
+        call = self.call(result.call_id)
+        if call is not None:
+            call.result = result
 
     def call(self, call_id: str) -> ToolCall | None:
         """The call of that id, from the newest answer back."""
@@ -146,11 +181,9 @@ class SessionState:
             case message.MessageSubmitted():
                 self.run(event.run_id).said.append(event.blocks)
             case run.RunStarted():
-                state = self.run(event.run_id)
-                state.status, state.epoch = "running", event.epoch
-                state.started_at = state.started_at or record.at
+                self.run(event.run_id).take_up(event.epoch, at=record.at)
             case run.RunPaused():
-                self.run(event.run_id).status = "waiting"
+                self.run(event.run_id).pause(at=record.at)
             case run.RunFinished():
                 self.run(event.run_id).status = "finished"
             case run.TurnStarted():
@@ -161,15 +194,13 @@ class SessionState:
             case message.MessageStarted():
                 self.run(event.run_id).open_message = event
             case message.MessageCompleted() | message.MessageInterrupted():
-                self._answered(event)
+                self._answered(event, size=len(record.payload))
             case tool.ToolStarted():
                 call = self.run(event.run_id).call(event.call_id)
                 if call is not None:
                     call.started = True
             case tool.ToolFinished():
-                call = self.run(event.run_id).call(event.call_id)
-                if call is not None:
-                    call.result = event
+                self.run(event.run_id).take_result(event, size=len(record.payload))
             case workspace.CheckpointCreated():
                 self.run(event.run_id).checkpoints[event.turn] = event.commit
             case workspace.CheckpointFailed():
@@ -187,9 +218,12 @@ class SessionState:
             case _:
                 pass
 
-    def _answered(self, event: message.MessageCompleted | message.MessageInterrupted) -> None:
+    def _answered(
+        self, event: message.MessageCompleted | message.MessageInterrupted, *, size: int
+    ) -> None:
         state = self.run(event.run_id)
         state.open_message = None
+        state.output_bytes += size
         state.usage += Usage(
             event.input_tokens,
             event.output_tokens,
@@ -205,7 +239,7 @@ class SessionState:
             turn.calls = [
                 ToolCall(block["id"], block["name"], block.get("text", "")) for block in asked
             ]
-            if stop_reason == "max_tokens" and event.blocks and event.blocks[-1] in asked:
+            if stop_reason in CUT_SHORT and event.blocks and event.blocks[-1] in asked:
                 turn.calls[-1].cut = True
         state.turns.append(turn)
 
@@ -216,11 +250,17 @@ class SessionState:
 
 
 def _kept(state: RunState) -> list[_Turn]:
-    """The answers that count: an interrupted one only where no later attempt took its place."""
+    """The answers that count: an interrupted one only where no later attempt took its place.
+
+    Of a refused one the provider wants nothing back; with it, it would refuse again.
+    """
     return [
         turn
         for index, turn in enumerate(state.turns)
-        if turn.completed or not any(later.turn == turn.turn for later in state.turns[index + 1 :])
+        if turn.stop_reason != "refusal"
+        and (
+            turn.completed or not any(later.turn == turn.turn for later in state.turns[index + 1 :])
+        )
     ]
 
 
