@@ -18,6 +18,8 @@ from support.upstream import Upstream, upstream
 
 IDLE_S = 1
 """Seconds without a byte after which these servers give a model call up."""
+ONE_DATABASE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+"""For what has nothing to do with the database."""
 
 
 @pytest.fixture(scope="session")

@@ -166,7 +166,7 @@ class SessionState:
         for state in self.runs.values():
             for blocks in state.said:
                 _tell(told, "user", [to_wire(block) for block in blocks])
-            for turn in _kept(state):
+            for turn in _kept(state, asking=state.run_id == run_id):
                 _tell(told, "assistant", _answer(turn))
                 if turn.calls:
                     _tell(told, "user", [_result(call) for call in turn.calls])
@@ -249,18 +249,24 @@ class SessionState:
             call.approval, call.note = approval, note
 
 
-def _kept(state: RunState) -> list[_Turn]:
-    """The answers that count: an interrupted one only where no later attempt took its place.
+def _kept(state: RunState, *, asking: bool) -> list[_Turn]:
+    """The answers that count: an interrupted one only where no later attempt takes its place.
 
     Of a refused one the provider wants nothing back; with it, it would refuse again.
+
+    Args:
+        asking: The run is about to ask: what broke off last is what it asks for once more.
     """
+    taken_again = {
+        index
+        for index, turn in enumerate(state.turns)
+        if not turn.completed
+        and (asking or any(later.turn == turn.turn for later in state.turns[index + 1 :]))
+    }
     return [
         turn
         for index, turn in enumerate(state.turns)
-        if turn.stop_reason != "refusal"
-        and (
-            turn.completed or not any(later.turn == turn.turn for later in state.turns[index + 1 :])
-        )
+        if index not in taken_again and turn.stop_reason != "refusal"
     ]
 
 

@@ -18,6 +18,7 @@ from homeport.operations import Finding
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits as Bounds
 from homeport.providers.anthropic import AnthropicProvider
+from homeport.providers.catalogue import DEFAULT_MODEL
 from homeport.providers.demo import DemoProvider
 from homeport.providers.models import Models
 from homeport.providers.port import Provider
@@ -60,7 +61,9 @@ async def models(house: House) -> None:
             )
         )
     served.append(DemoProvider(pace=settings.demo_pace))
-    found = Models(served, default=settings.anthropic_model if len(served) > 1 else None)
+    with_key = len(served) > 1
+    default_id = (settings.anthropic_model or DEFAULT_MODEL) if with_key else None
+    found = Models(served, default=default_id)
     house.rooms.push_async_callback(found.close)
     house.provide(found)
     default, info = found.get(found.default)
