@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from homeport.sandbox import Rung
+from support.server import Server
 from support.toolbox import Toolbox, best_sandbox
+from tools.agent import started
 
 
 @pytest.fixture
@@ -47,3 +49,10 @@ def full_disk(tmp_path: Path) -> Iterator[Toolbox]:
         pytest.skip("this user cannot mount a small file system")
     yield Toolbox(root, best_sandbox())
     subprocess.run(["umount", "-l", str(root)], check=True)
+
+
+@pytest.fixture(scope="session")
+def obedient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server, whose model calls what it is told to, for all tests of a worker."""
+    with started(tmp_path_factory.mktemp("obedient")) as server:
+        yield server

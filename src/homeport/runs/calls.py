@@ -14,6 +14,7 @@ from homeport.providers.blocks import parse_input
 from homeport.runs.checkpoint import Safeguard
 from homeport.runs.job import Job
 from homeport.runs.limits import Limits
+from homeport.runs.progress import shown
 from homeport.sessions.service import journal
 from homeport.sessions.state import ToolCall
 from homeport.tools.approval import summary
@@ -195,8 +196,11 @@ class Calls:
 
     async def _make(self, job: Job, ready: _Ready) -> tuple[ToolResult, int]:
         began = clock.monotonic()
-        context = job.bench.tool_context(seconds=self._limits.seconds_left(job.state))
-        result = await ready.tool.run(ready.arguments, context)
+        async with shown(job, call_id=ready.call.call_id, tool=ready.tool.spec.name) as on_output:
+            context = job.bench.tool_context(
+                seconds=self._limits.seconds_left(job.state), on_output=on_output
+            )
+            result = await ready.tool.run(ready.arguments, context)
         return result, int((clock.monotonic() - began) * 1000)
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,11 +19,9 @@ from homeport.sandbox.port import Sandbox
 from homeport.sessions.models import SessionRow
 from homeport.tools import grants
 from homeport.tools.approval import digest
-from homeport.tools.policy import Mode, decide
+from homeport.tools.policy import Mode, decide, refusal
 from homeport.tools.port import ToolContext, ToolSpec
 from homeport.tools.registry import Registry
-
-PLAN_ONLY = "The session is in plan mode: nothing is written or executed. Say what you would do."
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ class Workbench:
         mode = cast("Mode", self.session.permission_mode)
         decision = decide(mode, spec, granted=False)
         if decision != "ask":
-            return decision, PLAN_ONLY
+            return decision, refusal(spec)
         async with self.log.database.read() as session:
             granted = await grants.granted(
                 session,
@@ -83,9 +82,11 @@ class Workbench:
                 digest=approved,
                 spec=spec,
             )
-        return decide(mode, spec, granted=granted), PLAN_ONLY
+        return decide(mode, spec, granted=granted), refusal(spec)
 
-    def tool_context(self, *, seconds: float) -> ToolContext:
+    def tool_context(
+        self, *, seconds: float, on_output: Callable[[bytes], None] | None = None
+    ) -> ToolContext:
         """What a tool is given; a command may take `tool_timeout`, or the run's rest."""
         return ToolContext(
             workspace=self.workspace,
@@ -93,6 +94,7 @@ class Workbench:
             network=self.network,
             readable=self.readable,
             timeout_s=max(min(self.tool_timeout, seconds), 0.1),
+            on_output=on_output,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -44,6 +45,7 @@ class ToolContext:
         network: What a command may reach.
         readable: Directories outside the workspace that a command may read (toolchains).
         timeout_s: Seconds on the clock that are left for this call.
+        on_output: Takes output as it comes, in the event loop: for people to see, not the result.
     """
 
     workspace: Workspace
@@ -51,6 +53,7 @@ class ToolContext:
     network: Literal["none", "full"] = "none"
     readable: tuple[Path, ...] = ()
     timeout_s: float = 600
+    on_output: Callable[[bytes], None] | None = None
 
 
 def _no_details() -> dict[str, Any]:

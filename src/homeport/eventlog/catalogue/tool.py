@@ -18,6 +18,24 @@ class ToolStarted(Event):
     input: dict[str, Any]
 
 
+class ToolProgressed(Event):
+    """What a call has written while it is being made: a preview, in few and short pieces.
+
+    `text` begins `offset` code points into the output; a piece that begins behind the end of the
+    one before it leaves something out. After `last` no more is shown. The model never sees it, and
+    `tool.finished` replaces it.
+    """
+
+    kind: ClassVar[str] = "tool.progressed"
+    run_id: str
+    turn: int
+    call_id: str
+    tool: str
+    offset: int
+    text: str
+    last: bool = False
+
+
 class ToolFinished(Event):
     """The result that the model gets.
 

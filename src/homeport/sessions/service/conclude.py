@@ -20,6 +20,7 @@ from homeport.sessions.access import stream_of
 from homeport.sessions.models import ApprovalRow, SessionRow
 from homeport.sessions.service import journal
 from homeport.sessions.state import RunState, SessionState, ToolCall
+from homeport.tools import grants
 
 CANCELLED = "The run was stopped before this call was made."
 KILLED = "The run was stopped while this call was being made; it was killed."
@@ -123,6 +124,7 @@ async def end_record(
     """
     await settle_calls(unit, row, state, calls=state.pending, killed=True)
     await _expire_questions(unit, row, state.run_id, actor=actor)
+    await grants.end_run(unit.session, run_id=state.run_id)
     finished = RunFinished(
         run_id=state.run_id,
         status=status,

@@ -92,7 +92,8 @@ class Bash:
                 network=context.network,
                 readable=context.readable,
                 merge=True,
-            )
+            ),
+            on_output=context.on_output,
         )
         return _told(outcome, limits)
 
