@@ -47,7 +47,19 @@ def test_glob_when_compiled_then_it_fits_what_it_says(
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", "[", "[a", "[!", "[[:nothing:]]", "a\\", "x" * 1025, "{a,b}" * 9, "[a]/[b"]
+    "pattern",
+    [
+        "",
+        "[",
+        "[a",
+        "[!",
+        "[[:nothing:]]",
+        "a\\",
+        "x" * 1025,
+        "{a,b}" * 9,
+        "{a,b}" * 8 + "*a" * 490,
+        "[a]/[b",
+    ],
 )
 def test_glob_when_it_is_malformed_then_it_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern):

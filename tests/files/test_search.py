@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from homeport.files.content import as_text, looks_binary
@@ -13,7 +16,9 @@ from homeport.files.errors import (
     NotAFolder,
     OutsideWorkspace,
     PatternTooSlow,
+    SearchEnded,
 )
+from homeport.files.matching import Hit, Matcher
 from homeport.files.search import SEARCHED_BYTES, Query, glob, search
 from homeport.files.workspace import Workspace
 
@@ -138,6 +143,71 @@ def test_search_when_the_pattern_explodes_then_its_process_is_ended(
         list(search(workspace, Query(r"(a+)+$", seconds=0.5)))
 
     assert time.monotonic() - started < 30
+
+
+def test_match_when_the_pattern_eats_memory_then_its_process_is_ended() -> None:
+    # Each of the line's characters costs the engine some 76 bytes to come back to.
+    def found(line: bytes) -> list[Hit]:
+        with Matcher(
+            "(a|b)*$",
+            ignore_case=False,
+            before=0,
+            after=0,
+            per_file=1,
+            seconds=60,
+            memory_bytes=160 << 20,
+        ) as matcher:
+            return list(matcher.hits(line))
+
+    assert len(found(b"a" * 200_000)) == 1
+    with pytest.raises(PatternTooSlow, match="more than 160 MiB"):
+        found(b"a" * 4_000_000)
+
+
+SEARCHER = """
+import sys
+from homeport.files.matching import Matcher
+with Matcher("(a+)+$", ignore_case=False, before=0, after=0, per_file=1, seconds=3) as matcher:
+    list(matcher.hits(b"a" * 5_000 + b"!"))
+"""
+
+
+def test_match_when_the_server_is_killed_then_its_process_does_not_go_on_for_ever() -> None:
+    with subprocess.Popen([sys.executable, "-c", SEARCHER]) as server:
+        deadline = time.monotonic() + 60
+        while not (children := psutil.Process(server.pid).children()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        while not children[0].cpu_times().user > 0.1:  # it is at the pattern
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        server.kill()
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+def test_search_when_hits_are_many_and_wide_then_this_process_does_not_grow(
+    workspace: Workspace, root: Path
+) -> None:
+    (root / "a").write_bytes((b"x" * 700 + b"\n") * 2_100)
+    this, most = psutil.Process(), 0
+    before = this.memory_info().rss
+
+    query = Query("x", before=20, after=20, per_file=2_000)
+    for number, hit in enumerate(search(workspace, query), 1):
+        assert len(hit.text) == 700
+        most = max(most, this.memory_info().rss) if number % 100 == 0 else most
+
+    assert most - before < 32 << 20
+
+
+def test_search_when_nobody_waits_then_it_ends_also_where_there_is_no_file(
+    workspace: Workspace, root: Path
+) -> None:
+    (root / "a/b/c").mkdir(parents=True)
+
+    assert list(search(workspace, Query("x"))) == []
+    with pytest.raises(SearchEnded):
+        list(search(workspace, Query("x"), stopped=lambda: True))
 
 
 def test_search_when_it_is_left_early_then_no_process_stays(

@@ -2,7 +2,7 @@
 
 Forbidden    OutsideWorkspace, ProtectedPath, NotPermitted
 NotFound     FileNotFound
-Invalid      BadPath, NotAFile, NotAFolder, BadPattern, PatternTooSlow
+Invalid      BadPath, NotAFile, NotAFolder, BadPattern, SearchEnded (PatternTooSlow)
 Conflict     FileExists, FolderNotEmpty, FileBusy, UndoConflict
 PreconditionFailed  FileChanged
 TooLarge     FileTooLarge
@@ -81,7 +81,14 @@ class BadPattern(Invalid):
     title = "The pattern is not valid"
 
 
-class PatternTooSlow(Invalid):
+class SearchEnded(Invalid):
+    """The search took too long, or nobody waits for it any more; not everything was looked at."""
+
+    code = "files.search-ended"
+    title = "The search takes too long"
+
+
+class PatternTooSlow(SearchEnded):
     """The regular expression took too long or too much memory on these files."""
 
     code = "files.pattern-too-slow"

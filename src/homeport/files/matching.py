@@ -1,15 +1,22 @@
 """Matches a regular expression in a process that can be killed.
 
 Python's `re` backtracks and holds the interpreter while it does, so a pattern like `(a+)+$` from
-the model would stop every stream of the server. No text of a workspace is executed there.
+the model would stop every stream of the server; others fill the memory. The process has limits on
+wall clock, CPU time and, on Linux, address space; what it says is read hit by hit, each of bounded
+size. No text of a workspace is executed there.
+
+A library whose matching time is linear (RE2) would need no process, but knows neither look-around
+nor back-references, and is an extension without types.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +51,7 @@ class Matcher:
         after: Lines shown after a hit.
         per_file: Hits per content at most.
         seconds: Wall clock until the process is killed.
+        memory_bytes: Address space of the process.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class Matcher:
         after: int,
         per_file: int,
         seconds: float,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         if not pattern or len(pattern) > MAX_PATTERN:
             raise BadPattern(f"A pattern has 1 to {MAX_PATTERN} characters.", param="pattern")
@@ -65,9 +74,13 @@ class Matcher:
             "after": after,
             "per_file": per_file,
             "line_characters": LINE_CHARACTERS,
-            "memory_bytes": MEMORY_BYTES,
+            "memory_bytes": memory_bytes,
+            "cpu_seconds": math.ceil(seconds) + 1,
         }
+        # A character is at most twelve bytes of JSON; the numbers and brackets are few.
+        self._line_bytes = (1 + before + after) * (LINE_CHARACTERS * 12 + 8) + 64
         self._seconds = seconds
+        self._memory_bytes = memory_bytes
 
     def __enter__(self) -> Self:
         """Starts the process.
@@ -82,11 +95,12 @@ class Matcher:
             stderr=subprocess.DEVNULL,
             env={},
         )
-        self._timer = threading.Timer(self._seconds, self._process.kill)
+        self._late = False
+        self._timer = threading.Timer(self._seconds, self._kill)
         self._timer.daemon = True
         self._timer.start()
         try:
-            self._agree(self._ask(json.dumps(self._order).encode()))
+            list(self._ask(json.dumps(self._order).encode()))
         except BaseException:
             self._end()
             raise
@@ -101,39 +115,51 @@ class Matcher:
         """Ends the process, whatever it is doing."""
         self._end()
 
-    def _agree(self, answer: dict[str, Any]) -> None:
-        if "error" in answer:
-            raise BadPattern(f"Not a regular expression: {answer['error']}", param="pattern")
-
-    def hits(self, data: bytes) -> list[Hit]:
-        """The lines of `data` that fit.
+    def hits(self, data: bytes) -> Iterator[Hit]:
+        """The lines of `data` that fit; to be read to the end before the next data is asked about.
 
         Raises:
             PatternTooSlow: The process ran out of time or memory.
         """
-        return [
-            Hit(line, text, tuple(before), tuple(after))
-            for line, text, before, after in self._ask(data)["hits"]
-        ]
+        for line, text, before, after in self._ask(data):
+            yield Hit(line, text, tuple(before), tuple(after))
 
-    def _ask(self, frame: bytes) -> dict[str, Any]:
-        """One frame there, one line back; the worker reads all of the first before it answers."""
+    def _ask(self, frame: bytes) -> Iterator[list[Any]]:
+        """One frame there, lines back; the worker reads all of the first before it answers."""
         question, answers = self._pipes()
         try:
             question.write(len(frame).to_bytes(8, "big"))
             question.write(frame)
             question.flush()
-            line = answers.readline()
         except BrokenPipeError:
-            line = b""
+            raise self._ended() from None
+        while (answer := self._hear(answers)) is not None:
+            yield answer
+
+    def _hear(self, answers: IO[bytes]) -> list[Any] | None:
+        """The next answer; None at the end of a frame's."""
+        line = answers.readline(self._line_bytes)
         if not line.endswith(b"\n"):
-            raise PatternTooSlow(
-                f"The search was ended after {self._seconds:g} s or {MEMORY_BYTES >> 20} MiB; "
-                "use a simpler pattern or fewer files.",
-                param="pattern",
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+            raise self._ended()
+        answer: Any = json.loads(line)
+        if not isinstance(answer, dict):
+            return answer
+        if answer["error"] == "pattern":
+            raise BadPattern(f"Not a regular expression: {answer['detail']}", param="pattern")
+        raise PatternTooSlow(
+            f"The search needed more than {self._memory_bytes >> 20} MiB; use a simpler pattern.",
+            param="pattern",
+        )
+
+    def _kill(self) -> None:
+        self._late = True
+        self._process.kill()
+
+    def _ended(self) -> PatternTooSlow:
+        when = f"was ended after {self._seconds:g} s" if self._late else "broke down"
+        return PatternTooSlow(
+            f"The search {when}; use a simpler pattern or fewer files.", param="pattern"
+        )
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process.stdin is None or self._process.stdout is None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from homeport.files.content import HEAD, looks_binary
-from homeport.files.errors import FileNotFound, NotAFile, NotPermitted, OutsideWorkspace
+from homeport.files.errors import (
+    FileNotFound,
+    NotAFile,
+    NotPermitted,
+    OutsideWorkspace,
+    SearchEnded,
+)
 from homeport.files.globs import compile_glob
 from homeport.files.matching import Hit, Matcher
-from homeport.files.workspace import Workspace
+from homeport.files.workspace import Check, Workspace
+from homeport.kernel import clock
 
 SEARCHED_BYTES = 8 << 20
 """Longer files are not searched: generated, or data."""
@@ -51,8 +58,32 @@ class Found:
     after: tuple[str, ...]
 
 
-def glob(workspace: Workspace, pattern: str, *, path: str = "") -> Iterator[str]:
+def bounded(seconds: float, stopped: Callable[[], bool]) -> Check:
+    """A check for a walk that may take `seconds` on the clock, or less once `stopped` says so.
+
+    The check raises `SearchEnded`.
+    """
+    deadline = clock.monotonic() + seconds
+
+    def check() -> None:
+        if stopped() or clock.monotonic() > deadline:
+            raise SearchEnded(
+                f"The search was ended after {seconds:g} s; give a narrower path.", param="path"
+            )
+
+    return check
+
+
+def glob(
+    workspace: Workspace, pattern: str, *, path: str = "", check: Check | None = None
+) -> Iterator[str]:
     """Files beneath `path` that fit a glob (relative to `path`), in order; see `compile_glob`.
+
+    Args:
+        workspace: Where.
+        pattern: The glob.
+        path: The folder to look in.
+        check: See `Workspace.walk`.
 
     Raises:
         BadPattern: The pattern cannot be used.
@@ -61,23 +92,31 @@ def glob(workspace: Workspace, pattern: str, *, path: str = "") -> Iterator[str]
     expression = compile_glob(pattern)
     prefix = path.strip("/")
     skip = len(prefix) + 1 if prefix not in {"", "."} else 0
-    for found in workspace.walk(path):
+    for found in workspace.walk(path, check=check):
         if expression.match(found[skip:]):
             yield found
 
 
-def search(workspace: Workspace, query: Query) -> Generator[Found]:
+def search(
+    workspace: Workspace, query: Query, *, stopped: Callable[[], bool] = lambda: False
+) -> Generator[Found]:
     """Lines that fit, file by file in order; binary and very long files are passed over.
 
     The matching runs in a process of its own: a hostile pattern costs that process its life, not
     the server its event loop.
 
+    Args:
+        workspace: Where.
+        query: What.
+        stopped: Asked before every file and folder; once it says so the search ends.
+
     Raises:
         BadPattern: The regular expression or the glob cannot be used.
-        PatternTooSlow: The time or the memory was used up; what was found before was yielded.
+        SearchEnded: The time was used up; what was found before was yielded.
+        PatternTooSlow: The same, or the memory was used up, by the pattern.
         FileNotFound, OutsideWorkspace: `path` is none.
     """
-    files = _files(workspace, query)
+    files = _files(workspace, query, bounded(query.seconds, stopped))
     with Matcher(
         query.pattern,
         ignore_case=query.ignore_case,
@@ -92,12 +131,12 @@ def search(workspace: Workspace, query: Query) -> Generator[Found]:
                 yield from (_found(path, hit) for hit in matcher.hits(data))
 
 
-def _files(workspace: Workspace, query: Query) -> Iterator[str]:
+def _files(workspace: Workspace, query: Query, check: Check) -> Iterator[str]:
     if query.path and workspace.stat(query.path).kind == "file":
         return iter((query.path,))
     if query.glob is None:
-        return workspace.walk(query.path)
-    return glob(workspace, query.glob, path=query.path)
+        return workspace.walk(query.path, check=check)
+    return glob(workspace, query.glob, path=query.path, check=check)
 
 
 def _searchable(workspace: Workspace, path: str) -> bytes | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 
 from homeport.files.containment import Opener, is_regular
 from homeport.files.content import as_text
@@ -18,10 +17,17 @@ IGNORE_BYTES = 256 << 10
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 Layers = tuple[tuple[int, Rules], ...]
+Check = Callable[[], None]
+"""Called for every name that a walk comes by; what it raises ends the walk."""
 
 
 def walk(
-    root: int, parts: tuple[str, ...], opener: Opener, *, include_ignored: bool
+    root: int,
+    parts: tuple[str, ...],
+    opener: Opener,
+    *,
+    include_ignored: bool,
+    check: Check | None = None,
 ) -> Iterator[str]:
     """Yields relative paths of regular files beneath `parts`, sorted folder by folder.
 
@@ -31,22 +37,25 @@ def walk(
     start = opener(root, parts, FOLDER & ~os.O_NOFOLLOW)
     try:
         layers = () if include_ignored else _layers_above(root, parts, opener)
-        search = _Walk(root, opener, include_ignored=include_ignored)
+        search = _Walk(root, opener, check or _go_on, include_ignored=include_ignored)
         yield from search.folder(start, parts, layers)
     finally:
         os.close(start)
 
 
 class _Walk:
-    def __init__(self, root: int, opener: Opener, *, include_ignored: bool) -> None:
+    def __init__(self, root: int, opener: Opener, check: Check, *, include_ignored: bool) -> None:
         self._root = root
         self._opener = opener
+        self._check = check
         self._include_ignored = include_ignored
 
     def folder(self, here: int, parts: tuple[str, ...], layers: Layers) -> Iterator[str]:
         if not self._include_ignored:
             layers = (*layers, *_layer(here, (IGNORE_FILE,), len(parts), self._opener))
-        for name, mode in _entries(here):
+        for name in names_in(here):
+            self._check()
+            mode = _mode(here, name)
             path = (*parts, name)
             is_folder = stat.S_ISDIR(mode)
             if layers and ignored(layers, path, is_folder=is_folder):
@@ -79,12 +88,16 @@ class _Walk:
             os.close(descriptor)
 
 
-def _entries(folder: int) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
-    for name in names_in(folder):
-        with suppress(FileNotFoundError):
-            found.append((name, os.lstat(name, dir_fd=folder).st_mode))
-    return found
+def _go_on() -> None:
+    """The check of a walk that may take as long as it takes."""
+
+
+def _mode(folder: int, name: str) -> int:
+    """What `name` is; 0, which is nothing, when it vanished."""
+    try:
+        return os.lstat(name, dir_fd=folder).st_mode
+    except FileNotFoundError:
+        return 0
 
 
 def _layers_above(root: int, parts: tuple[str, ...], opener: Opener) -> Layers:

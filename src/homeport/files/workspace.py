@@ -36,7 +36,7 @@ from homeport.files.paths import parts_of
 from homeport.files.protected import refuse_protected
 from homeport.files.replacing import put, turn_of
 from homeport.files.translation import told
-from homeport.files.walking import walk
+from homeport.files.walking import Check, walk
 
 ABSENT = "absent"
 """As `if_etag`: the file must not exist yet."""
@@ -205,18 +205,25 @@ class Workspace:
                 os.close(folder)
         return Listing(entries=entries, total=len(names))
 
-    def walk(self, path: str = "", *, include_ignored: bool = False) -> Iterator[str]:
+    def walk(
+        self, path: str = "", *, include_ignored: bool = False, check: Check | None = None
+    ) -> Iterator[str]:
         """Relative paths of the regular files beneath `path`, in order, `.gitignore` honoured.
 
         `.git` is never entered, linked folders neither; a linked file counts when it leads to a
         regular file inside. What vanishes meanwhile is passed over.
+
+        Args:
+            path: The folder to begin in.
+            include_ignored: Take no notice of `.gitignore`.
+            check: Called for every name, file or not; what it raises ends the walk.
 
         Raises:
             NotAFolder, FileNotFound, OutsideWorkspace: See `files.errors`.
         """
         parts = parts_of(path)
         with self._root() as root, told(path):
-            yield from walk(root, parts, self._opener, include_ignored=include_ignored)
+            yield from walk(root, parts, self._opener, include_ignored=include_ignored, check=check)
 
     @contextmanager
     def _root(self) -> Generator[int]:

@@ -81,3 +81,15 @@ async def test_glob_when_time_is_over_then_what_was_found_is_told_as_a_part(
     found = await tools.use("Glob", pattern="*")
     assert "The search was ended" in found.content
     assert found.details["truncated"] is True
+
+
+async def test_glob_when_it_takes_too_long_then_what_was_found_is_told_as_a_part(
+    tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homeport.tools.builtin.glob.SECONDS", 0.0)
+    tools.put("a", "")
+    found = await tools.use("Glob", pattern="*")
+    assert found.content == (
+        "[Not everything was looked at. The search was ended after 0 s; give a narrower path.]"
+    )
+    assert found.details["truncated"] is True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from homeport.files.globs import compile_glob
+from homeport.files.errors import SearchEnded
+from homeport.files.search import bounded, glob
 from homeport.files.workspace import Workspace
-from homeport.kernel import clock
 from homeport.tools.builtin.paths import FOLDER_PATH, relative
 from homeport.tools.builtin.threads import stoppable
 from homeport.tools.port import ToolContext, ToolResult, ToolSpec
@@ -71,33 +72,23 @@ class Glob:
 
 @dataclass(slots=True)
 class _Page:
-    """Files from `offset` on; `more`: there are others behind, `late`: the time was over."""
+    """Files from `offset` on; `more`: there are others behind, `late`: why it ended early."""
 
     paths: list[str] = field(default_factory=list[str])
     more: bool = False
-    late: bool = False
+    late: str | None = None
 
 
 def _find(
     workspace: Workspace, pattern: str, path: str, offset: int, stop: threading.Event
 ) -> _Page:
-    expression = compile_glob(pattern)
-    prefix = len(path) + 1 if path else 0
-    deadline = clock.monotonic() + SECONDS
-    page, skipped = _Page(), 0
-    for found in workspace.walk(path):
-        if stop.is_set() or clock.monotonic() > deadline:
-            page.late = True
-            break
-        if not expression.match(found[prefix:]):
-            continue
-        if skipped < offset:
-            skipped += 1
-        elif len(page.paths) == PAGE:
-            page.more = True
-            break
-        else:
-            page.paths.append(found)
+    page, check = _Page(), bounded(SECONDS, stop.is_set)
+    try:
+        found = islice(glob(workspace, pattern, path=path, check=check), offset, None)
+        page.paths += islice(found, PAGE)
+        page.more = next(found, None) is not None
+    except SearchEnded as error:
+        page.late = error.detail
     return page
 
 
@@ -107,14 +98,14 @@ def _told(pattern: str, path: str, offset: int, page: _Page) -> ToolResult:
         "pattern": pattern,
         "path": path,
         "count": len(page.paths),
-        "truncated": page.more or page.late,
+        "truncated": page.more or page.late is not None,
     }
     lines = list(page.paths)
     if page.more:
         details["next_offset"] = following
         lines.append(f"[There are more; go on with offset={following}, or narrow the pattern.]")
-    if page.late:
-        lines.append(f"[The search was ended after {SECONDS:g} s; give a narrower path.]")
+    if page.late is not None:
+        lines.append(f"[Not everything was looked at. {page.late}]")
     if not lines:
         where = f" in {path}" if path else ""
         further = f" beyond the first {offset}" if offset else ""

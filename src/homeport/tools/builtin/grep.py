@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from homeport.files.errors import PatternTooSlow
+from homeport.files.errors import SearchEnded
 from homeport.files.search import Found, Query, search
 from homeport.files.workspace import Workspace
 from homeport.tools.builtin.hits import printed
@@ -159,12 +159,12 @@ class _Page:
 
 
 def _collect(workspace: Workspace, query: Query, page: _Page, stop: threading.Event) -> None:
-    with closing(search(workspace, query)) as found:
+    with closing(search(workspace, query, stopped=stop.is_set)) as found:
         try:
             for hit in found:
-                if stop.is_set() or not page.take(hit):
+                if not page.take(hit):
                     return
-        except PatternTooSlow as error:
+        except SearchEnded as error:
             if not page.results:
                 raise
             page.late = error.detail
