@@ -10,16 +10,19 @@ Conflict
 ├── SessionBusy          a run is unfinished
 ├── MessageRepeated      the same client_message_id with another content
 ├── RunOver              it has ended already
+├── RunNotLast           something was said since; only the last run is retried
 └── ApprovalDecided      somebody answered first; the answer is told
 Forbidden
 └── ModeNotAllowed       the operator does not offer this permission mode
 Invalid
 └── EmptyMessage         nothing was said
+TooLarge
+└── ForkTooLarge         more than one transaction should copy
 """
 
 from __future__ import annotations
 
-from homeport.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from homeport.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 
 
 class SessionNotFound(NotFound):
@@ -78,6 +81,13 @@ class RunOver(Conflict):
     title = "The run is over"
 
 
+class RunNotLast(Conflict):
+    """Something was said since; only the last run of a session is retried."""
+
+    code = "run.not-last"
+    title = "The run is not the last one"
+
+
 class ApprovalDecided(Conflict):
     """Somebody answered first; the document carries that answer."""
 
@@ -97,3 +107,10 @@ class EmptyMessage(Invalid):
 
     code = "message.empty"
     title = "The message is empty"
+
+
+class ForkTooLarge(TooLarge):
+    """The conversation is more than one transaction should copy."""
+
+    code = "session.fork-too-large"
+    title = "The session is too large to be forked"

@@ -63,6 +63,8 @@ class RunState:
         calls: Tool calls that have a result.
         output_bytes: What the log keeps of its answers and results.
         waited_ms: How long it waited for people in all.
+        goes_on: It takes up what the run before it left, where nothing more was said.
+        forgotten: Another run answers in its place.
     """
 
     run_id: str
@@ -80,6 +82,8 @@ class RunState:
     started_at: int | None = None
     paused_at: int | None = None
     waited_ms: int = 0
+    goes_on: bool = False
+    forgotten: bool = False
     checkpoints: dict[int, str] = field(default_factory=dict[int, str])
     unkept: set[int] = field(default_factory=set[int])
 
@@ -164,6 +168,10 @@ class SessionState:
         """
         told: list[dict[str, Any]] = []
         for state in self.runs.values():
+            if state.forgotten:
+                continue
+            if state.goes_on and told and told[-1]["role"] == "assistant":
+                told.pop()  # what broke off is said again
             for blocks in state.said:
                 _tell(told, "user", [to_wire(block) for block in blocks])
             for turn in _kept(state, asking=state.run_id == run_id):
@@ -180,6 +188,8 @@ class SessionState:
                 self.runs = {}
             case message.MessageSubmitted():
                 self.run(event.run_id).said.append(event.blocks)
+            case run.RunRetried():
+                self._retried(event)
             case run.RunStarted():
                 self.run(event.run_id).take_up(event.epoch, at=record.at)
             case run.RunPaused():
@@ -217,6 +227,12 @@ class SessionState:
                 self._decided(event.run_id, event.call_id, "expired", None)
             case _:
                 pass
+
+    def _retried(self, event: run.RunRetried) -> None:
+        state, earlier = self.run(event.run_id), self.run(event.of)
+        state.goes_on = not event.anew or earlier.goes_on
+        if event.anew:
+            state.said, earlier.forgotten = earlier.said, True
 
     def _answered(
         self, event: message.MessageCompleted | message.MessageInterrupted, *, size: int

@@ -16,6 +16,19 @@ class RunQueued(Event):
     message_id: str
 
 
+class RunRetried(Event):
+    """The run takes the place of `of`, the one before it, at a person's wish.
+
+    `anew`: it answers the same message again, and the agent forgets what `of` said. Else it goes
+    on behind the last whole turn of `of`.
+    """
+
+    kind: ClassVar[str] = "run.retried"
+    run_id: str
+    of: str
+    anew: bool
+
+
 class RunStarted(Event):
     """A node took the run up. `epoch` above 1 means that it continues what another node began."""
 

@@ -21,6 +21,18 @@ class SessionCreated(Event):
     metadata: dict[str, Any] = {}
 
 
+class SessionForked(Event):
+    """The session begins with a copy of another one up to `at`, a cursor of that one.
+
+    What follows is the copy, under ids of its own; it used no tokens, for those were paid there.
+    """
+
+    kind: ClassVar[str] = "session.forked"
+    session_id: str
+    from_session_id: str
+    at: str
+
+
 class SessionUpdated(Event):
     """Its settings changed; `changes` holds the new values."""
 

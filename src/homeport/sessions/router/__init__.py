@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from homeport.sessions.router import approvals, messages, runs, sessions, tools
+from homeport.sessions.router import approvals, forks, messages, runs, sessions, tools
 
 ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
+    forks.router,
     messages.router,
     runs.router,
     approvals.router,

@@ -76,7 +76,7 @@ async def create_session(
             if earlier is None:
                 await start(unit, session_id=session_id, user_id=caller.user_id, **beginning)
         session_id = earlier or session_id
-    return await _view(log, caller, session_id, policy)
+    return await view_of(log, caller, session_id, policy)
 
 
 @router.get("")
@@ -130,7 +130,7 @@ async def read_sums(caller: SignedIn, log: Log, policy: Policy) -> SessionSums:
 @router.get("/{session_id}")
 async def read_session(session_id: str, caller: SignedIn, log: Log, policy: Policy) -> SessionView:
     """One conversation."""
-    return await _view(log, caller, session_id, policy)
+    return await view_of(log, caller, session_id, policy)
 
 
 # PUT is what old clients send for the same partial change; the contract lists one of the two.
@@ -150,7 +150,7 @@ async def change_session(
     checked(body, models=models, bounds=bounds)
     async with opened(log, caller, session_id) as (unit, row):
         await apply_changes(unit, row, body, actor=caller.actor)
-    return await _view(log, caller, session_id, policy)
+    return await view_of(log, caller, session_id, policy)
 
 
 @router.delete("/{session_id}", status_code=204)
@@ -200,9 +200,10 @@ async def archive_session(session_id: str, caller: SignedIn, log: Log) -> Archiv
     return Archived(message="The session was archived.", session_id=session_id)
 
 
-async def _view(
+async def view_of(
     log: EventLog, caller: Caller, session_id: str, policy: SessionPolicy
 ) -> SessionView:
+    """What travels of one conversation of the caller's."""
     since = clock.utc_now() - policy.idle_after
     async with log.database.read() as session:
         row = await session_for(session, caller, session_id)

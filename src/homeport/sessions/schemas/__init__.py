@@ -6,6 +6,7 @@ from homeport.sessions.schemas.message import Accepted, NewMessage, RunStopped
 from homeport.sessions.schemas.session import (
     Acknowledged,
     Archived,
+    ForkBody,
     NewSession,
     SessionChange,
     SessionPage,
@@ -24,6 +25,7 @@ __all__ = [
     "ApprovalView",
     "Archived",
     "Body",
+    "ForkBody",
     "NewMessage",
     "NewSession",
     "RunStopped",

@@ -44,6 +44,15 @@ class NewSession(Body):
     metadata: Metadata | None = None
 
 
+class ForkBody(Body):
+    """Where a conversation is forked, and what the new one is called."""
+
+    at: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        None, description="A cursor of the session; default: as it is now"
+    )
+    name: Name | None = Field(None, description="Default: the session's")
+
+
 class SessionChange(Body):
     """What is to change; members that are left out stay."""
 
