@@ -29,6 +29,9 @@ $(VENV)/.package: pyproject.toml $(VENV)/.runtime
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.package
 	@$(SETUP) dev
 
+$(VENV)/.servers: requirements/servers.lock $(VENV)/.dev
+	@$(SETUP) servers
+
 # ── use ──
 
 .PHONY: run
@@ -40,19 +43,19 @@ demo: $(VENV)/.package ## Show the main job in a minute, in a temporary place
 	@exec $(BIN)/homeport demo $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev ## Run the whole suite (TESTS=path ARGS='-k name' narrow it)
+test: $(VENV)/.servers ## Run the whole suite (TESTS=path ARGS='-k name' narrow it)
 	@$(BIN)/pytest -n 2 -m "not faults and not soak" $(TESTS) $(ARGS)
 
 .PHONY: test-pg
-test-pg: $(VENV)/.dev ## Run the PostgreSQL half of the storage tests
+test-pg: $(VENV)/.servers ## Run the PostgreSQL half of the storage tests
 	@$(BIN)/pytest -n 2 -m "not faults and not soak" -k postgresql $(TESTS) $(ARGS)
 
 .PHONY: faults
-faults: $(VENV)/.dev ## Run the long fault tests: kills, pauses, cut lines
+faults: $(VENV)/.servers ## Run the long fault tests: kills, pauses, cut lines
 	@$(BIN)/pytest -m faults --timeout 900 $(TESTS) $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Run the soak tests
+soak: $(VENV)/.servers ## Run the soak tests
 	@$(BIN)/pytest -m soak --timeout 0 $(TESTS) $(ARGS)
 
 # ── check: exactly what CI runs before the tests ──

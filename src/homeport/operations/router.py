@@ -40,11 +40,7 @@ async def livez() -> Alive:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(state: State) -> Ready:
-    """Whether to send work here, component by component.
-
-    Raises:
-        NotReady: A component fails, or the server is about to end.
-    """
+    """Whether to send work here, component by component; 503 when not, with the same members."""
     findings = await state.findings()
     components = {
         name: ComponentState(ok=finding.ok, detail=dict(finding.detail))

@@ -1,69 +1,75 @@
-"use strict";
+// The published contract as a page: read it, search it, print it, try it.
+
+import { attempt } from "/docs/attempt.js";
+import { element } from "/docs/element.js";
+import { outline, resolve } from "/docs/outline.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
-function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+function contents(contract, holder) {
+  return Object.entries(holder.content || {}).map(([kind, media]) =>
+    element("pre", {}, `${kind}\n${outline(contract, media.schema)}`));
 }
 
-function resolve(contract, node) {
-  if (!node || !node.$ref) return node || {};
-  const parts = node.$ref.slice(2).split("/");
-  return parts.reduce((place, part) => place[part], contract) || {};
-}
-
-function outline(contract, node, depth) {
-  const name = node && node.$ref ? node.$ref.split("/").pop() : null;
-  const schema = resolve(contract, node);
-  const choices = schema.anyOf || schema.oneOf || schema.allOf;
-  if (choices) return choices.map((choice) => outline(contract, choice, depth)).join(" | ");
-  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
-  if (schema.const !== undefined) return JSON.stringify(schema.const);
-  if (schema.type === "array") return `[${outline(contract, schema.items, depth)}]`;
-  if (!schema.properties) return schema.format || schema.type || "any";
-  if (depth > 3) return name || "object";
-  const indent = "  ".repeat(depth + 1);
-  const required = new Set(schema.required || []);
-  const lines = Object.entries(schema.properties).map(([key, value]) => {
-    const mark = required.has(key) ? "" : "?";
-    const note = value.description ? `  // ${value.description}` : "";
-    return `${indent}${key}${mark}: ${outline(contract, value, depth + 1)}${note}`;
-  });
-  return `{\n${lines.join("\n")}\n${"  ".repeat(depth)}}`;
-}
-
-function content(contract, holder) {
-  const [kind, media] = Object.entries(holder.content || {})[0] || [];
-  return kind ? `${kind}\n${outline(contract, media.schema, 0)}` : "";
-}
-
-function parameters(list) {
-  const rows = list.map((parameter) =>
+function parameters(contract, list) {
+  const rows = list.map((given) => resolve(contract, given)).map((parameter) =>
     element("tr", {},
       element("td", {}, element("code", {}, parameter.name)),
       element("td", {}, parameter.in + (parameter.required ? ", required" : "")),
+      element("td", {}, outline(contract, parameter.schema)),
       element("td", {}, parameter.description || "")));
   return element("table", {}, ...rows);
 }
 
 function describe(contract, path, method, operation) {
-  const id = operation.operationId;
   const title = element("h3", {},
     element("span", { className: "method" }, method.toUpperCase()), ` ${path}`);
-  const made = element("section", { id }, title, element("p", {}, operation.description || ""));
-  if (operation.parameters) made.append(parameters(operation.parameters));
-  if (operation.requestBody) {
-    made.append(element("pre", {}, content(contract, operation.requestBody)));
+  const made = element("section", { id: operation.operationId }, title);
+  for (const paragraph of (operation.description || "").split("\n\n")) {
+    made.append(element("p", {}, paragraph));
   }
+  if (operation.parameters) made.append(parameters(contract, operation.parameters));
+  if (operation.requestBody) made.append(...contents(contract, operation.requestBody));
   for (const [status, given] of Object.entries(operation.responses)) {
+    if (status === "default") continue;
     const answer = resolve(contract, given);
-    const text = content(contract, answer);
     made.append(element("p", {}, element("strong", {}, status), ` ${answer.description || ""}`));
-    if (text && status !== "default") made.append(element("pre", {}, text));
+    made.append(...contents(contract, answer));
   }
+  made.append(attempt(contract, path, method, operation));
   return made;
+}
+
+function grouped(contract) {
+  const groups = new Map();
+  for (const [path, item] of Object.entries(contract.paths)) {
+    for (const method of METHODS.filter((name) => item[name])) {
+      const tag = (item[method].tags || ["other"])[0];
+      if (!groups.has(tag)) groups.set(tag, []);
+      groups.get(tag).push([path, method, item[method]]);
+    }
+  }
+  return groups;
+}
+
+function failures(contract) {
+  const answer = resolve(contract, { $ref: "#/components/responses/Error" });
+  return element("section", { id: "failures" }, element("h3", {}, "Failures"),
+    element("p", {}, answer.description || ""), ...contents(contract, answer));
+}
+
+function narrow(wanted) {
+  for (const group of document.querySelectorAll(".group")) {
+    for (const entry of group.querySelectorAll("[data-name]")) {
+      entry.hidden = !entry.dataset.name.toLowerCase().includes(wanted.toLowerCase());
+    }
+    group.hidden = !group.querySelector("[data-name]:not([hidden])");
+  }
+}
+
+function named(entry, path, method) {
+  entry.dataset.name = `${method.toUpperCase()} ${path}`;
+  return entry;
 }
 
 function show(contract) {
@@ -71,35 +77,24 @@ function show(contract) {
   const reference = document.getElementById("reference");
   reference.replaceChildren(
     element("h1", {}, `${contract.info.title} ${contract.info.version}`),
-    element("p", {}, contract.info.description || ""));
-  const groups = new Map();
-  for (const [path, item] of Object.entries(contract.paths)) {
-    for (const method of METHODS.filter((name) => item[name])) {
-      const operation = item[method];
-      const tag = (operation.tags || ["other"])[0];
-      if (!groups.has(tag)) groups.set(tag, []);
-      groups.get(tag).push([path, method, operation]);
-    }
-  }
-  for (const [tag, operations] of groups) {
-    const links = operations.map(([path, method, operation]) =>
-      element("a", { href: `#${operation.operationId}` }, `${method.toUpperCase()} ${path}`));
+    element("p", {}, contract.info.description || ""),
+    element("p", {}, element("a", { href: "/openapi.json" }, "openapi.json")));
+  for (const [tag, operations] of grouped(contract)) {
+    const links = operations.map(([path, method, operation]) => named(
+      element("a", { href: `#${operation.operationId}` }, `${method.toUpperCase()} ${path}`), path, method));
+    const sections = operations.map(([path, method, operation]) => named(
+      describe(contract, path, method, operation), path, method));
     index.append(element("div", { className: "group" }, element("h2", {}, tag), ...links));
-    reference.append(element("h2", {}, tag),
-      ...operations.map((each) => describe(contract, ...each)));
+    reference.append(element("div", { className: "group" }, element("h2", {}, tag), ...sections));
   }
-  document.getElementById("filter").addEventListener("input", (event) => {
-    const wanted = event.target.value.toLowerCase();
-    for (const link of index.querySelectorAll("a")) {
-      link.hidden = !link.textContent.toLowerCase().includes(wanted);
-    }
-  });
+  reference.append(failures(contract));
+  const filter = document.getElementById("filter");
+  filter.addEventListener("input", () => narrow(filter.value));
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-fetch("/openapi.json")
-  .then((answer) => answer.json())
-  .then(show)
-  .catch((error) => {
-    document.getElementById("reference").textContent = `The contract cannot be read: ${error}`;
-  });
+try {
+  show(await (await fetch("/openapi.json")).json());
+} catch (error) {
+  document.getElementById("reference").textContent = `The contract cannot be read: ${error}`;
+}
