@@ -24,6 +24,12 @@ def test_readers_when_they_look_then_they_open_no_unit() -> None:
     assert calls(SOURCE / "readers", "unit") == []
 
 
+def test_connections_when_they_are_made_then_only_the_guard_makes_them() -> None:
+    made = calls(SOURCE, "create_connection", "open_connection", "sock_connect", "urlopen")
+    # The probe tries from inside a box whether the network is shut.
+    assert {place.partition(":")[0] for place in made} == {"sandbox/probe.py"}
+
+
 def test_commit_when_it_is_called_then_only_the_database_does() -> None:
     assert {place.partition(":")[0] for place in calls(SOURCE, "commit")} == {"kernel/db/engine.py"}
 
