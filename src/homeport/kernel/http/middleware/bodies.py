@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from homeport.kernel.errors import Invalid, TooLarge, UnsupportedMedia
 from homeport.kernel.http.middleware.exchange import header
 from homeport.kernel.http.strict_json import check_json
+
+LINGER_BYTES = 16 << 20
+LINGER_S = 5.0
 
 
 class BodyTooLarge(TooLarge):
@@ -60,10 +65,11 @@ class Bodies:
         limit = self._limit_of(scope["path"])
         length = _declared_length(scope)
         if length is not None and length > limit:
+            await _hear_out(scope, receive)
             raise too_large(limit)
         if (header(scope, b"content-encoding") or b"identity") != b"identity":
             raise Encoded
-        bounded = _Bounded(receive, limit)
+        bounded = _Bounded(scope, receive, limit)
         if length == 0 or not _is_json(header(scope, b"content-type")):
             await self._app(scope, bounded.receive, send)
             return
@@ -83,7 +89,8 @@ class Bodies:
 class _Bounded:
     """Counts what arrives."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        self._scope = scope
         self._receive = receive
         self._limit = limit
         self._seen = 0
@@ -92,6 +99,8 @@ class _Bounded:
         message = await self._receive()
         self._seen += len(message.get("body", b""))
         if self._seen > self._limit:
+            if message.get("more_body", False):
+                await _hear_out(self._scope, self._receive)
             raise too_large(self._limit)
         return message
 
@@ -119,6 +128,25 @@ class _Replay:
             return await self._receive()
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _hear_out(scope: Scope, receive: Receive) -> None:
+    """Discards what a client sends that closes the connection behind the answer.
+
+    The answer would not reach it: to close with bytes unread is to reset (RFC 9112, 9.6). Whoever
+    keeps the connection, or waits for a 100, needs none of that.
+    """
+    closes = (header(scope, b"connection") or b"").lower() == b"close"
+    if not closes or header(scope, b"expect") is not None:
+        return
+    heard = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while heard < LINGER_BYTES:
+                message = await receive()
+                heard += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def too_large(limit: int) -> BodyTooLarge:
