@@ -102,6 +102,12 @@ class Settings(BaseSettings):
         default="auto", description="auto takes the strongest rung that this machine holds"
     )
     approval_ttl: int = Field(default=86_400, ge=1, description="seconds until an approval expires")
+    run_compact_at: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="part of the room in the model's context above which it is summarised",
+    )
     run_max_turns: int = Field(default=100, ge=1, description="model turns in one run")
     run_max_tokens: int = Field(default=2_000_000, ge=1, description="tokens in and out in one run")
     run_max_tool_calls: int = Field(default=1_000, ge=1, description="tool calls in one run")

@@ -15,8 +15,8 @@ from homeport.runs.checkpoint import Safeguard
 from homeport.runs.job import Job
 from homeport.runs.limits import Limits
 from homeport.runs.progress import shown
+from homeport.sessions.runstate import ToolCall
 from homeport.sessions.service import journal
-from homeport.sessions.state import ToolCall
 from homeport.tools.approval import summary
 from homeport.tools.port import Tool, ToolResult
 from homeport.tools.registry import check
@@ -74,7 +74,9 @@ class Calls:
         self._approval_ttl = approval_ttl
 
     async def make(self, job: Job) -> bool:
-        """Gives every pending call its result; False when the run now waits for people.
+        """Gives the pending calls their results; False when the run now waits for people.
+
+        Calls behind a limit are left pending.
 
         Raises:
             LeaseLost: Somebody else has the run.

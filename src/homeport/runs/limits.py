@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeport.kernel import clock
-from homeport.sessions.state import RunState
+from homeport.sessions.runstate import RunState
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from typing import Any
 
 from homeport.eventlog.catalogue.message import MessageCompleted, MessageStarted
 from homeport.eventlog.catalogue.run import TurnRetried, TurnStarted
@@ -21,10 +19,11 @@ from homeport.providers.port import (
 )
 from homeport.runs.budget import Budget
 from homeport.runs.checkpoint import Safeguard
-from homeport.runs.context import context_of
+from homeport.runs.compaction import Compaction
 from homeport.runs.finish import finish
 from homeport.runs.job import Job, Step
 from homeport.runs.limits import Limits
+from homeport.runs.request import counts, request_of
 from homeport.sessions.service import journal
 from homeport.sessions.service.conclude import Interruption, interrupt_message
 
@@ -49,17 +48,20 @@ class Turns:
         limits: Limits,
         budget: Budget,
         safeguard: Safeguard,
+        compaction: Compaction,
         backoff: float = BACKOFF_S,
     ) -> None:
         self._limits = limits
         self._safeguard = safeguard
         self._budget = budget
+        self._compaction = compaction
         self._backoff = backoff
 
     async def take(self, job: Job) -> None:
         """Asks the model once. A failure that may pass is written down and waited for.
 
-        Ends the run where the answer does, or where its time does.
+        What it is asked is a summary, where the conversation has grown too long. Ends the run where
+        the answer does, or where its time does.
 
         Raises:
             ProviderError, UnknownModel: It failed for good; the message is closed, the run is the
@@ -67,10 +69,13 @@ class Turns:
             PaymentRequired: The budget does not cover it; nothing was asked.
             LeaseLost: Somebody else has the run.
         """
+        if self._compaction.is_due(job):
+            await self._compact(job)
+            return
         state, bench = job.state, job.bench
         turn = state.next_turn
         reservation = await self._budget.reserve(job.claim, turn=turn, model=bench.model.id)
-        request, files = await _request(job)
+        request, files = await request_of(job)
         await self._open(job, turn=turn, new=turn > state.turn, files=files)
         delay: float | None = None
         try:
@@ -91,6 +96,15 @@ class Turns:
                 estimated=not job.state.turns or not job.state.turns[-1].completed,
             )
         if delay is not None:
+            await asyncio.sleep(delay)
+
+    async def _compact(self, job: Job) -> None:
+        try:
+            await self._compaction.make(job)
+        except (ProviderError, UnknownModel) as error:
+            delay = await self._failed(job, job.state.next_turn, error)
+            if delay is None:
+                raise
             await asyncio.sleep(delay)
 
     async def _open(self, job: Job, *, turn: int, new: bool, files: list[str]) -> None:
@@ -154,7 +168,7 @@ class Turns:
             stop_reason=done.stop_reason,
             stop_sequence=done.stop_sequence,
             cost_usd=float(cost(done.usage, job.bench.model)),
-            **_counts(done.usage),
+            **counts(done.usage),
         )
         async with job.step() as step:
             await journal.close_message(step.unit, step.row, completed)
@@ -219,27 +233,3 @@ class Turns:
             return retry_after * random.uniform(1.0, 1 + JITTER)  # noqa: S311 - spreads load
         most = min(self._backoff * 2**attempt, BACKOFF_MOST_S)
         return random.uniform(self._backoff / 2, most)  # noqa: S311 - spreads load
-
-
-async def _request(job: Job) -> tuple[ModelRequest, list[str]]:
-    bench, claim = job.bench, job.claim
-    context = await context_of(
-        bench.workspace, system_prompt=bench.system_prompt, notices=bench.notices
-    )
-    request = ModelRequest(
-        model=bench.model.id,
-        messages=job.session.history(claim.run_id),
-        system=context.system,
-        tools=bench.definitions if bench.model.supports_tools else (),
-        user_id=hashlib.sha256(claim.user_id.encode()).hexdigest()[:32],
-    )
-    return request, context.files
-
-
-def _counts(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-    }

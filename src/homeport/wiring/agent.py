@@ -25,6 +25,7 @@ from homeport.providers.port import Provider
 from homeport.runs.budget import Unlimited
 from homeport.runs.calls import Calls
 from homeport.runs.checkpoint import Safeguard
+from homeport.runs.compaction import Compaction
 from homeport.runs.driver import Driver
 from homeport.runs.limits import Limits
 from homeport.runs.turn import Turns
@@ -95,6 +96,8 @@ async def runs(house: House) -> None:
     safeguard = Safeguard(checkpoints)
     limits = _limits(settings)
     node = f"{settings.node_id or _node_id(house)}:{ids.new_id()}"
+    budget = Unlimited()
+    compaction = Compaction(limits=limits, budget=budget, share=settings.run_compact_at)
     driver = Driver(
         events,
         node=node,
@@ -105,7 +108,7 @@ async def runs(house: House) -> None:
             sandbox=box,
             tool_timeout=settings.tool_timeout,
         ),
-        turns=Turns(limits=limits, budget=Unlimited(), safeguard=safeguard),
+        turns=Turns(limits=limits, budget=budget, safeguard=safeguard, compaction=compaction),
         calls=Calls(limits=limits, safeguard=safeguard, approval_ttl=settings.approval_ttl),
         limits=limits,
         safeguard=safeguard,

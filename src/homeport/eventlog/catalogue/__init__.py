@@ -2,6 +2,7 @@
 
 from homeport.eventlog.catalogue import account as account
 from homeport.eventlog.catalogue import approval as approval
+from homeport.eventlog.catalogue import context as context
 from homeport.eventlog.catalogue import message as message
 from homeport.eventlog.catalogue import project as project
 from homeport.eventlog.catalogue import run as run

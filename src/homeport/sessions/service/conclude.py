@@ -18,8 +18,9 @@ from homeport.kernel.db import ReadSession, WriteSession
 from homeport.providers.port import Usage
 from homeport.sessions.access import stream_of
 from homeport.sessions.models import ApprovalRow, SessionRow
+from homeport.sessions.runstate import RunState, ToolCall
 from homeport.sessions.service import journal
-from homeport.sessions.state import RunState, SessionState, ToolCall
+from homeport.sessions.state import SessionState
 from homeport.tools import grants
 
 CANCELLED = "The run was stopped before this call was made."

@@ -9,6 +9,7 @@ from sqlalchemy import insert, update
 
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.approval import ApprovalRequested
+from homeport.eventlog.catalogue.context import ContextCompacted
 from homeport.eventlog.catalogue.message import (
     MessageCompleted,
     MessageInterrupted,
@@ -57,6 +58,18 @@ async def close_message(
             tokens=event.output_tokens,
         )
     )
+    _add_usage(row, event)
+
+
+def compact(unit: Unit, row: SessionRow, event: ContextCompacted) -> None:
+    """A summary takes the place of what was said; its usage is added to the session's."""
+    unit.append(stream_of(row.id), event, actor=f"run:{event.run_id}")
+    _add_usage(row, event)
+
+
+def _add_usage(
+    row: SessionRow, event: MessageCompleted | MessageInterrupted | ContextCompacted
+) -> None:
     row.input_tokens += event.input_tokens
     row.output_tokens += event.output_tokens
     row.cache_read_tokens += event.cache_read_tokens

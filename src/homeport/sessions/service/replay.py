@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from homeport.dispatch.models import RunRow
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.base import Event
+from homeport.eventlog.catalogue.context import ContextCompacted
 from homeport.eventlog.catalogue.message import (
     MessageCompleted,
     MessageInterrupted,
@@ -35,6 +36,7 @@ COPIED = frozenset(
         MessageInterrupted,
         ToolStarted,
         ToolFinished,
+        ContextCompacted,
         RunFinished,
     )
 )
@@ -134,6 +136,8 @@ class Replay:
             renamed["run_no"] = len(self._runs) + 1
         if isinstance(event, MessageSubmitted):
             renamed["client_message_id"] = None
+        if isinstance(event, ContextCompacted):
+            renamed["up_to_seq"] = self._unit.head(self._stream)
         return renamed | {name: none for name, none in PAID.items() if hasattr(event, name)}
 
     def _new(self, original: str) -> str:
