@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
 
 import aiohttp
-import orjson
-import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.websockets import WebSocket
@@ -26,26 +21,10 @@ from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
 from homeport.kernel.http.openapi import operation_id
 from homeport.kernel.http.provide import Services
+from support.answer import Answer
+from support.beside import beside
 
 PASSWORD = "crimson-otter-plays-9-flutes"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer, read to its end."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return cast("dict[str, Any]", orjson.loads(self.body))
-
-    @property
-    def code(self) -> str:
-        """The stable code of an error document."""
-        return str(self.json["error"]["code"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +77,7 @@ class Door:
             headers=given,
             allow_redirects=False,
         ) as answer:
-            lowered = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, lowered, await answer.read())
+            return await Answer.of(answer)
 
     async def register(self, name: str, *, password: str = PASSWORD) -> Person:
         answer = await self.call(
@@ -138,12 +116,6 @@ class Door:
         return [record.kind for record in await self.events(user_id)]
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield  # the signals belong to pytest
-
-
 @asynccontextmanager
 async def open_door(log: EventLog, identity: Identity) -> AsyncGenerator[Door]:
     """Serves identity on a free loopback port until the block ends."""
@@ -156,20 +128,9 @@ async def open_door(log: EventLog, identity: Identity) -> AsyncGenerator[Door]:
         app.include_router(router)
     app.add_api_websocket_route("/v1/probe", _probe)
     app.state.services = Services({**identity.services(), EventLog: log, Activity: Figures()})
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, lifespan="off", ws="websockets-sansio")
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:
-            await asyncio.sleep(0.005)
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-                yield Door(address, http, identity, log)
-        finally:
-            server.should_exit = True
-            await serving
+    dummy = aiohttp.DummyCookieJar()
+    async with beside(app) as address, aiohttp.ClientSession(cookie_jar=dummy) as http:
+        yield Door(address, http, identity, log)
 
 
 async def _probe(websocket: WebSocket, caller: SignedIn) -> None:

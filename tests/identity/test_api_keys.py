@@ -15,7 +15,8 @@ from homeport.identity.models import ApiKey
 from homeport.identity.opaque import hashed, is_api_key, new_api_key
 from homeport.kernel import clock
 from identity.conftest import Shift
-from identity.door import Answer, Door
+from identity.door import Door
+from support.answer import Answer
 
 ALPHABET = string.ascii_letters + string.digits
 

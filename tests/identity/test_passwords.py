@@ -16,7 +16,8 @@ from homeport.identity.errors import PasswordsBusy, WeakPassword
 from homeport.identity.models import User
 from homeport.identity.passwords import QUEUE, Passwords, hash_kind
 from homeport.kernel import clock
-from identity.door import PASSWORD, Answer, Door
+from identity.door import PASSWORD, Door
+from support.answer import Answer
 
 # 128 characters out of words that do not belong together.
 LONG = (

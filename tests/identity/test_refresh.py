@@ -12,7 +12,8 @@ from homeport.identity.models import Device, RefreshToken
 from homeport.identity.opaque import refresh_token
 from homeport.kernel.ids import new_id
 from identity.conftest import Shift
-from identity.door import Answer, Door, Person
+from identity.door import Door, Person
+from support.answer import Answer
 
 ROUNDS = 30
 PARALLEL = 20

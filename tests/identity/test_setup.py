@@ -18,7 +18,8 @@ from homeport.identity.service.passwords import create_setup_link
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
 from identity.conftest import Shift
-from identity.door import PASSWORD, Answer, Door, open_door
+from identity.door import PASSWORD, Door, open_door
+from support.answer import Answer
 
 
 async def _use(

@@ -20,14 +20,10 @@ from starlette.middleware import Middleware
 from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog, Record, read
 from homeport.identity.access import Caller, Callers
-from homeport.identity.models import User
-from homeport.identity.roles import permissions_of
-from homeport.kernel import clock
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
 from homeport.kernel.http.openapi import describe, operation_id
 from homeport.kernel.http.provide import Services
-from homeport.kernel.ids import new_id
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.projects.router import router as projects
@@ -37,9 +33,10 @@ from homeport.readers import history
 from homeport.sessions.policy import SessionPolicy
 from homeport.sessions.router import ROUTERS
 from homeport.tools.registry import Registry
-from projects.door import Answer, Names
 from sessions.agent import Agent
+from support.answer import Answer
 from support.beside import beside
+from support.people import Names
 
 PATIENCE_S = 20.0
 ONE_DATABASE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
@@ -62,27 +59,7 @@ class Door:
 
     async def person(self, name: str) -> Caller:
         """A new account."""
-        caller = Caller(new_id(), name, frozenset(), permissions_of(("user",)))
-        now = clock.utc_now()
-        user = User(
-            id=caller.user_id,
-            email=f"{name}@example.org",
-            email_key=f"{name}@example.org",
-            username=name,
-            username_key=name,
-            password_hash=None,
-            roles=[],
-            preferences={},
-            is_active=True,
-            created_at=now,
-            updated_at=now,
-            last_login_at=None,
-            deleted_at=None,
-        )
-        async with self.log.database.write() as session:
-            session.add(user)
-        self.names.people[name] = caller
-        return caller
+        return await self.names.add(self.log, name)
 
     async def call(
         self,
@@ -103,8 +80,7 @@ class Door:
         async with self.http.request(
             method, f"{self.base_url}/v1{path}", data=data, headers=sent
         ) as answer:
-            body = await answer.read()
-            return Answer(answer.status, orjson.loads(body) if body else None)
+            return await Answer.of(answer)
 
     async def get(self, path: str, *, name: str = "ada") -> Any:
         """What a GET answers, which has to be a 200."""
