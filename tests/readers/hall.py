@@ -12,7 +12,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
+from homeport.cli.websocket import BoundedWebSocket
+from homeport.dispatch import Claim
+from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, Callers
 from homeport.identity.errors import CredentialRefused
@@ -20,13 +24,20 @@ from homeport.identity.roles import API_READ, API_WRITE
 from homeport.kernel.errors import Unavailable
 from homeport.kernel.http.draining import Draining
 from homeport.kernel.http.errors import install_error_handlers
+from homeport.kernel.http.middleware import Edge
 from homeport.kernel.http.provide import Services
 from homeport.kernel.ids import new_id
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.router import router
+from homeport.readers.stream.websocket import Sockets
+from homeport.readers.stream.websocket import router as websockets
 from homeport.sessions.access import stream_of
 from homeport.sessions.service.start import start
+from homeport.tools.registry import Registry
 from support.sse import Heard, dechunked, parse
+
+MOST_SOCKETS = 60
+LARGEST_MESSAGE = 65_536
 
 
 @dataclass
@@ -61,6 +72,7 @@ class Hall:
     pulse: Pulse
     draining: Draining
     guests: Guests
+    sockets: Sockets
     http: aiohttp.ClientSession
     address: str
     session_id: str
@@ -73,6 +85,17 @@ class Hall:
     def path(self, rest: str) -> str:
         return f"/v1/sessions/{self.session_id}/{rest}"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The owner's credential."""
+        return {"Authorization": f"Bearer {self.owner}"}
+
+    async def begin(self) -> str:
+        """Another session of the owner's; its id."""
+        session_id = new_id()
+        await _begin(self.log, session_id, self.owner)
+        return session_id
+
     async def settled(self, lines: int) -> None:
         """Waits until so many lines are open."""
         while len(self.pulse) != lines:
@@ -83,12 +106,36 @@ class Hall:
 async def open_hall(log: EventLog) -> AsyncGenerator[Hall]:
     """A new session on `log`, served in this loop."""
     guests, draining = Guests(), Draining()
-    pulse = Pulse(guests, draining)
-    app = FastAPI()
-    app.state.services = Services({EventLog: log, Pulse: pulse, Callers: guests})
+    pulse, sockets = Pulse(guests, draining), Sockets(per_user=MOST_SOCKETS, subscriptions=3)
+    dispatcher = Dispatcher(log.database, node="n1:a", ttl=12.0, per_user=10, drive=_nobody)
+    app = FastAPI(middleware=[Middleware(Edge)])
+    app.state.services = Services(
+        {
+            EventLog: log,
+            Pulse: pulse,
+            Callers: guests,
+            Sockets: sockets,
+            Dispatcher: dispatcher,
+            Registry: Registry([]),
+        }
+    )
     app.include_router(router)
+    app.include_router(websockets)
     install_error_handlers(app)
     owner, session_id = new_id(), new_id()
+    await _begin(log, session_id, owner)
+    beating = asyncio.create_task(pulse.run())
+    headers = {"Authorization": f"Bearer {owner}"}
+    async with (
+        served_here(app) as address,
+        aiohttp.ClientSession(address, headers=headers, read_bufsize=2**20) as http,
+    ):
+        yield Hall(log, pulse, draining, guests, sockets, http, address, session_id, owner)
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _begin(log: EventLog, session_id: str, owner: str) -> None:
     async with log.unit(stream_of(session_id)) as unit:
         await start(
             unit,
@@ -99,15 +146,10 @@ async def open_hall(log: EventLog) -> AsyncGenerator[Hall]:
             model="demo",
             permission_mode="default",
         )
-    beating = asyncio.create_task(pulse.run())
-    headers = {"Authorization": f"Bearer {owner}"}
-    async with (
-        served_here(app) as address,
-        aiohttp.ClientSession(address, headers=headers, read_bufsize=2**20) as http,
-    ):
-        yield Hall(log, pulse, draining, guests, http, address, session_id, owner)
-    beating.cancel()
-    await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _nobody(claim: Claim) -> None:
+    raise AssertionError(f"nothing is claimed here, and {claim.run_id} was")
 
 
 class SlowClient:
@@ -159,7 +201,16 @@ async def slow_client(
 async def served_here(app: FastAPI) -> AsyncGenerator[str]:
     """The base URL of `app`, served in the test's own loop: its log is the test's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+        # Little, so that a client that does not read is noticed soon.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        config = uvicorn.Config(
+            app,
+            ws=BoundedWebSocket,
+            ws_max_size=LARGEST_MESSAGE,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+        )
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)

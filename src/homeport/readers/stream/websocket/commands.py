@@ -18,8 +18,8 @@ from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller
 from homeport.identity.roles import API_WRITE
-from homeport.kernel.errors import HomeportError, Unprocessable
-from homeport.kernel.http.errors import error_document, unprocessable
+from homeport.kernel.errors import Unprocessable
+from homeport.kernel.http.errors import error_document, known_failure, unprocessable
 from homeport.kernel.http.strict_json import check_json
 from homeport.sessions.router.approvals import answer_approval
 from homeport.sessions.router.messages import send_message
@@ -160,15 +160,10 @@ def ack(command: Command, result: BaseModel | dict[str, Any]) -> bytes:
     return orjson.dumps({"type": "ack", "id": command.id, "result": told})
 
 
-def refusal(error: HomeportError, scope: Scope, command_id: str | None) -> bytes:
-    """The answer to a command that was not: the error document, with `error` as its type.
-
-    Raises:
-        HomeportError: `error`, when it is a mistake of ours: that is for the log.
-    """
-    document = error_document(error, scope)
-    if document["status"] == 500:
-        raise error
-    if error.retry_after is not None:
-        document["retry_after"] = error.retry_after
+def refusal(error: Exception, scope: Scope, command_id: str | None) -> bytes:
+    """The answer to a command that was not: the error document, with `error` as its type."""
+    known = known_failure(error, scope)
+    document = error_document(known, scope)
+    if known.retry_after is not None:
+        document["retry_after"] = known.retry_after
     return orjson.dumps(document | {"type": "error", "id": command_id}, default=str)

@@ -172,10 +172,8 @@ class ManySessions(Watch):
             message = read_json(text)
             command_id = id_of(message)
             command = read_command(message)
-            if not await self._callers.still_valid(self.caller):
-                raise CredentialRefused
             answer = ack(command, await self._perform(command))
-        except HomeportError as error:
+        except Exception as error:  # noqa: BLE001 - told and logged, as over HTTP
             answer = refusal(error, self._websocket.scope, command_id)
         await self._wire.send(answer)
         for session_id, subscription in self._subscriptions.items():
@@ -184,6 +182,8 @@ class ManySessions(Watch):
                 sender.add_done_callback(partial(self._sender_ended, session_id))
 
     async def _perform(self, command: Command) -> Any:
+        if not await self._callers.still_valid(self.caller):
+            raise CredentialRefused
         match command:
             case Subscribe():
                 return await self._subscribe(command)
