@@ -6,10 +6,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from homeport.eventlog import EventLog
+from homeport.kernel import clock
 from homeport.kernel.data_directory import DataDirectoryInUse
-from homeport.kernel.db import Database
+from homeport.kernel.db import Database, idempotency
+from homeport.kernel.db.tables import IdempotencyKeyRow
 from homeport.migrations import is_current
 from homeport.operations import Operations
 from homeport.settings import Settings
@@ -61,6 +64,27 @@ async def test_house_when_drained_then_all_are_told_before_it_closes(tmp_path: P
         await house.drain()
         assert told == ["handed over"]
     assert told == ["handed over", "chore ended"]
+
+
+async def test_house_when_it_opens_then_keys_of_old_requests_are_forgotten(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    old = clock.utc_now() - idempotency.LIFETIME
+    many = idempotency.PURGE_ROWS + 1  # more than one step removes
+    keys = [(f"old-{number}", old) for number in range(many)] + [("young", clock.utc_now())]
+    async with database.write() as session:
+        session.add_all(
+            IdempotencyKeyRow(user_id="u", key=key, digest="d", thing_id="t", created_at=at)
+            for key, at in keys
+        )
+    async with open_house(settings(tmp_path, database_url)), asyncio.timeout(30):
+        while await _keys(database) != ["young"]:
+            await asyncio.sleep(0.02)
+
+
+async def _keys(database: Database) -> list[str]:
+    async with database.read() as session:
+        return list(await session.scalars(select(IdempotencyKeyRow.key)))
 
 
 async def test_banner_when_the_database_has_a_password_then_it_is_hidden(

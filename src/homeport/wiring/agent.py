@@ -37,8 +37,7 @@ from homeport.sessions.policy import SessionPolicy
 from homeport.settings import Settings
 from homeport.tools.builtin import builtin_tools
 from homeport.tools.registry import Registry
-from homeport.wiring.house import House
-from homeport.wiring.people import every
+from homeport.wiring.house import House, every
 
 EXPIRY_S = 5.0
 GRACE_S = 20.0

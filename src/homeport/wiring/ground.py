@@ -7,9 +7,11 @@ from sqlalchemy import text
 from homeport import __version__, migrations
 from homeport.eventlog import EventLog
 from homeport.kernel.data_directory import data_directory_lock, make_data_directory
-from homeport.kernel.db import Database
+from homeport.kernel.db import Database, idempotency
 from homeport.operations import Finding, Operations
-from homeport.wiring.house import House
+from homeport.wiring.house import House, every
+
+PURGE_S = 3_600.0
 
 
 async def storage(house: House) -> None:
@@ -33,6 +35,13 @@ async def storage(house: House) -> None:
         current = await migrations.current(database)
         return Finding(ok=current == migrations.HEAD, detail={"revision": current})
 
+    async def forget_old_keys() -> None:
+        removed = idempotency.PURGE_ROWS
+        while removed == idempotency.PURGE_ROWS:
+            async with database.write() as session:
+                removed = await idempotency.purge(session)
+
+    house.chore("idempotency.purge", every(PURGE_S, forget_old_keys))
     house.checks["database"] = answers
     house.checks["migrations"] = is_current
     house.banner.append(("database", database.url.render_as_string(hide_password=True)))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from homeport.kernel.errors import Invalid
+from homeport.kernel.errors import HomeportError, Invalid
 from homeport.kernel.http.draining import Draining
 from homeport.operations import Check
 from homeport.settings import Settings
@@ -97,6 +97,16 @@ def refuse_unsafe(settings: Settings) -> None:
         faults.append("DEBUG is on")
     if faults:
         raise UnsafeSettings(f"{'; '.join(faults)}.")
+
+
+async def every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+    """Takes `step` now and then, for ever; one that fails is told and tried again."""
+    while True:
+        try:
+            await step()
+        except HomeportError as error:
+            log.warning("chore.step-failed", step=step.__qualname__, code=error.code)
+        await asyncio.sleep(seconds)
 
 
 async def _no_sessions() -> int:

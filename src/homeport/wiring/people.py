@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-
-import structlog
 
 from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
@@ -16,15 +13,12 @@ from homeport.identity.first_start import FirstAdmin, first_start
 from homeport.identity.opening import UPKEEP_S, IdentityOptions, open_identity
 from homeport.kernel.crypto import KeyRing, load_secret
 from homeport.kernel.db import Database
-from homeport.kernel.errors import HomeportError
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.readers.history.activity import SessionActivity
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.websocket import Sockets
-from homeport.wiring.house import House
-
-log = structlog.stdlib.get_logger(__name__)
+from homeport.wiring.house import House, every
 
 
 async def identity(house: House) -> None:
@@ -82,16 +76,6 @@ async def projects(house: House) -> None:
             development=settings.environment == "development",
         )
     )
-
-
-async def every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
-    """Takes `step` now and then, for ever; one that fails is told and tried again."""
-    while True:
-        try:
-            await step()
-        except HomeportError as error:
-            log.warning("chore.step-failed", step=step.__qualname__, code=error.code)
-        await asyncio.sleep(seconds)
 
 
 def _first_lines(first: FirstAdmin) -> list[tuple[str, str]]:
