@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from homeport.sandbox import Command, Limits, Sandbox
-from support.boxes import processes_with, python, shell
+from homeport.sandbox.inside import pids
+from homeport.sandbox.layout import Places
+from support.boxes import MACHINE, make, processes_with, python, shell
 
 pytestmark = pytest.mark.requirement("F29")
 GIB = 1 << 30
@@ -25,7 +29,7 @@ async def gone(marker: str) -> bool:
     return False
 
 
-# The bombs stop by themselves: at 2,047 processes, and when their fuse is taken away. A test of
+# The bombs stop by themselves: at 511 processes, and when their fuse is taken away. A test of
 # what must not escape has to be harmless when it does.
 BOMBS = {
     "plain": '/bin/sh "$0" $1 $(($2 - 1)) &',
@@ -44,7 +48,7 @@ async def test_fork_bomb_when_run_then_it_is_ended_and_nothing_is_left(
         f"[ -e fuse ] || exit\n[ $2 -gt 0 ] || exec sleep 9\n{BOMBS[kind]}\n{BOMBS[kind]}\nwait\n"
     )
     command = Command(
-        ("/bin/sh", "bomb.sh", marker, "10"), workspace, limits=Limits(wall_s=4, processes=64)
+        ("/bin/sh", "bomb.sh", marker, "8"), workspace, limits=Limits(wall_s=4, processes=64)
     )
     try:
         outcome = await anything.run(command)
@@ -61,6 +65,48 @@ async def test_process_count_when_over_the_limit_then_the_reason_says_so_or_fork
     outcome = await anything.run(shell(workspace, script, limits=Limits(wall_s=4, processes=20)))
     refused = b"fork" in outcome.output.lower() or b"resource" in outcome.output.lower()
     assert refused or (outcome.reason, outcome.limit) == ("limit", "processes")
+
+
+async def test_processes_when_many_come_one_after_the_other_then_all_of_them_run(
+    anything: Sandbox, workspace: Path
+) -> None:
+    # More than there are ids which a pid namespace does not give out again.
+    script = (
+        "i=0; while [ $i -lt 400 ]; do (exec /bin/true) || exit 9; i=$((i+1)); done; "
+        "echo x | cat | cat | cat | tr x y"
+    )
+    outcome = await anything.run(shell(workspace, script, limits=Limits(wall_s=60, processes=20)))
+    assert (outcome.exit_code, outcome.output) == (0, b"y\n")
+
+
+@pytest.mark.skipif(not (MACHINE.root and MACHINE.ceiling), reason="other limits hold here")
+@pytest.mark.parametrize("kind", ["launcher", "none"])
+async def test_process_count_when_the_user_is_root_then_the_kernel_bounds_it_all_the_same(
+    places: Places, workspace: Path, kind: str
+) -> None:
+    command = shell(workspace, "cat /proc/sys/kernel/pid_max", limits=Limits(processes=20))
+    outcome = await make(kind, places).run(command)
+    # Root is exempt from RLIMIT_NPROC; the highest id is this namespace's, not the machine's.
+    assert int(outcome.output) == 328
+    assert int(Path("/proc/sys/kernel/pid_max").read_text()) > 328
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("6.1.0-28-amd64", False),
+        ("6.13.7", False),
+        ("6.14.0-15-generic", True),
+        ("6.14-rc1", True),
+        ("7.0.1", True),
+        ("5.15.167.4-microsoft-standard-WSL2", False),
+        ("unknown", False),
+    ],
+)
+def test_highest_id_when_the_kernel_has_but_one_then_it_is_left_alone(
+    release: str, expected: bool
+) -> None:
+    assert pids.each_namespace_counts(release) is expected
 
 
 async def test_memory_when_one_process_takes_eight_gib_then_it_fails(
@@ -108,6 +154,41 @@ async def test_file_limit_when_it_kills_then_the_reason_names_it(
     )
     outcome = await box.run(command)
     assert (outcome.reason, outcome.limit) == ("limit", "file")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A workspace on a file system of 64 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this user cannot mount a small file system")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+async def test_disk_when_a_command_fills_it_with_many_files_then_it_is_ended_before_it_is_full(
+    anything: Sandbox, small_disk: Path
+) -> None:
+    script = (
+        "i=0; while [ $i -lt 64 ]; do"
+        " head -c 1048576 /dev/zero > f$i; i=$((i+1)); sleep 0.02; done; sleep 20"
+    )
+    limits = Limits(wall_s=30, free_bytes=16 << 20)
+    outcome = await anything.run(shell(small_disk, script, limits=limits))
+    assert (outcome.reason, outcome.limit) == ("limit", "disk")
+    assert psutil.disk_usage(str(small_disk)).free > 0
+
+
+async def test_disk_when_it_is_nearly_full_already_then_commands_still_run(
+    box: Sandbox, small_disk: Path
+) -> None:
+    limits = Limits(wall_s=30, free_bytes=1 << 30)
+    outcome = await box.run(shell(small_disk, "echo x > made; sleep 0.2", limits=limits))
+    assert outcome.exit_code == 0
 
 
 async def test_cpu_when_spent_then_the_reason_names_it(anything: Sandbox, workspace: Path) -> None:

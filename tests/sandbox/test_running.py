@@ -18,9 +18,10 @@ from homeport.sandbox import (
     Sandbox,
     SandboxFailed,
     WorkspaceMissing,
+    toolchains,
 )
 from homeport.sandbox.layout import Places
-from support.boxes import make, processes_with, python, shell
+from support.boxes import BOXES, MACHINE, make, processes_with, python, shell
 
 
 async def test_exit_code_when_it_exits_then_it_is_told(anything: Sandbox, workspace: Path) -> None:
@@ -45,6 +46,17 @@ async def test_program_when_absent_then_127_and_a_reason(
     outcome = await anything.run(Command(("no-such-program",), workspace))
     assert outcome.exit_code == 127
     assert b"not found" in outcome.output
+
+
+async def test_program_when_the_servers_own_python_is_out_of_sight_then_it_is_found_by_name(
+    tmp_path: Path, workspace: Path
+) -> None:
+    found = toolchains.find(["/usr/bin", "/bin"], home=MACHINE.home, secrets=tmp_path / "data")
+    for kind in (*BOXES, "none"):
+        outcome = await make(kind, Places(found, tmp_path / "data")).run(
+            Command(("sh", "-c", "exit 7"), workspace)
+        )
+        assert (kind, outcome.exit_code) == (kind, 7), outcome.output
 
 
 async def test_program_when_not_executable_then_126(anything: Sandbox, workspace: Path) -> None:

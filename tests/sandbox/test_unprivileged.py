@@ -1,4 +1,4 @@
-"""The same rungs for a server that does not run as root, when the tests do."""
+"""The same rungs for a server with fewer rights than root, when the tests run as root."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import homeport
-from support import boxes, unprivileged
+from support import boxes, container_rights, unprivileged
 
 NOBODY = 65534
 SOURCE = Path(homeport.__file__).parents[1]
+OUTRUN = "which a fork bomb can outrun"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="all tests run unprivileged already")
 
 
 def an_interpreter() -> str | None:
@@ -45,13 +49,13 @@ def theirs() -> Iterator[Path]:
 
 
 @pytest.mark.requirement("57", "F29")
-@pytest.mark.skipif(os.geteuid() != 0, reason="all tests run unprivileged already")
+@as_root
 def test_rungs_when_the_server_is_an_ordinary_user_then_they_hold(theirs: Path) -> None:
     interpreter = an_interpreter()
     if interpreter is None:
         pytest.skip("no Python here that an ordinary user can start")
     done = subprocess.run(
-        [interpreter, unprivileged.__file__, str(theirs)],
+        [interpreter, unprivileged.__file__, str(theirs), "full", "bubblewrap", "landlock", "none"],
         user=NOBODY,
         group=NOBODY,
         extra_groups=[],
@@ -70,7 +74,36 @@ def test_rungs_when_the_server_is_an_ordinary_user_then_they_hold(theirs: Path) 
         if result["rung"] == "unavailable":
             assert choice != "none"
             continue
-        assert result["wrote"], (choice, result)
-        assert result["protected"], (choice, result)
-        assert result["bomb"] in {"limit", "timeout"} or "fork" in result["said"], (choice, result)
+        held(choice, result)
+        assert OUTRUN not in result["holds"][-1]
     assert boxes.processes_with("bomb.sh") == []
+
+
+@pytest.mark.requirement("F29")
+@as_root
+def test_rungs_when_root_has_the_rights_of_a_container_then_they_say_what_they_cannot_hold(
+    tmp_path: Path,
+) -> None:
+    choices = ["landlock", "none"] if boxes.MACHINE.landlock else ["none"]
+    program = [sys.executable, unprivileged.__file__, str(tmp_path), *choices]
+    done = subprocess.run(
+        [sys.executable, container_rights.__file__, *program],
+        env={"PYTHONPATH": str(SOURCE), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    for choice, result in json.loads(done.stdout).items():
+        assert result["rung"] == choice
+        held(choice, result)
+        assert OUTRUN in result["holds"][-1]
+    assert boxes.processes_with("bomb.sh") == []
+
+
+def held(choice: str, result: dict[str, Any]) -> None:
+    """The command ran, the protected name is not there, and the bomb was ended."""
+    assert result["wrote"], (choice, result)
+    assert result["protected"], (choice, result)
+    assert result["bomb"] in {"limit", "timeout"} or "fork" in result["said"], (choice, result)

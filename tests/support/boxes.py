@@ -23,13 +23,14 @@ READABLE = () if sys.base_prefix.startswith("/usr") else (Path(sys.base_prefix),
 
 def make(kind: str, places: Places) -> Sandbox:
     if kind == "launcher":
-        return FullSandbox(places, "launcher")
+        return FullSandbox(places, "launcher", ceiling=MACHINE.box_ceiling)
     if kind == "bubblewrap":
         assert MACHINE.bubblewrap is not None
-        return FullSandbox(places, Bubblewrap(MACHINE.bubblewrap, disable_userns=True))
+        engine = Bubblewrap(MACHINE.bubblewrap, disable_userns=True)
+        return FullSandbox(places, engine, ceiling=MACHINE.ceiling)
     if kind == "landlock":
-        return LandlockSandbox(places, MACHINE.remedy)
-    return Unconfined(places, MACHINE.remedy)
+        return LandlockSandbox(places, MACHINE.remedy, ceiling=MACHINE.ceiling)
+    return Unconfined(places, MACHINE.remedy, ceiling=MACHINE.ceiling)
 
 
 def shell(

@@ -1,4 +1,7 @@
-"""Run as a program by an ordinary user: opens every rung and prints what came of it, as JSON."""
+"""Run as a program, with fewer rights: opens rungs and prints what came of each, as JSON.
+
+Usage: unprivileged.py FOLDER RUNG...
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from pathlib import Path
 
 from homeport.sandbox import Command, Limits, host, open_sandbox
 
-CHOICES = ("full", "bubblewrap", "landlock", "none")
 BOMB = (
     "[ -e fuse ] || exit\n[ $1 -gt 0 ] || exec sleep 9\n"
     'setsid /bin/sh "$0" $(($1 - 1)) &\nsetsid /bin/sh "$0" $(($1 - 1)) &\nwait\n'
@@ -33,7 +35,7 @@ async def try_rung(choice: str, place: Path) -> dict[str, object]:
     (workspace / "fuse").touch()
     (workspace / "bomb.sh").write_text(BOMB)
     limits = Limits(wall_s=1.5, processes=64)
-    bomb = await sandbox.run(Command(("sh", "bomb.sh", "10"), workspace, limits=limits))
+    bomb = await sandbox.run(Command(("sh", "bomb.sh", "7"), workspace, limits=limits))
     (workspace / "fuse").unlink()
     return {
         "rung": sandbox.rung,
@@ -41,14 +43,15 @@ async def try_rung(choice: str, place: Path) -> dict[str, object]:
         "protected": not (workspace / ".mcp.json").exists(),
         "exit_code": wrote.exit_code,
         "bomb": bomb.reason,
+        "holds": list(sandbox.holds),
         "said": bomb.output.decode(errors="replace")[-200:],
     }
 
 
-async def main(place: Path) -> None:
-    results = {choice: await try_rung(choice, place) for choice in CHOICES}
+async def main(place: Path, choices: list[str]) -> None:
+    results = {choice: await try_rung(choice, place) for choice in choices}
     sys.stdout.write(json.dumps(results))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 
-from homeport.sandbox import linux, planning
+from homeport.sandbox import claims, linux, planning
 from homeport.sandbox.errors import SandboxUnavailable
 from homeport.sandbox.layout import Places
 from homeport.sandbox.port import Command, Outcome, Rung
@@ -16,9 +16,9 @@ class Unconfined:
     """`SANDBOX=none`: the operator's explicit word. Limits, environment and end still hold."""
 
     rung = Rung.NONE
-    holds = ()
 
-    def __init__(self, places: Places, remedy: str | None) -> None:
+    def __init__(self, places: Places, remedy: str | None, *, ceiling: bool) -> None:
+        self.holds = (claims.limits(ceiling=ceiling),)
         self._places = places
         self.remedy = remedy
 

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeport.sandbox.inside import landlock
+from homeport.sandbox.inside import landlock, pids
 
 _MANAGERS = (
     ("apt-get", "apt-get install bubblewrap"),
@@ -28,6 +28,7 @@ _SWITCHES = (
     ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"),
 )
 _VERSION_TIMEOUT_S = 10
+_CAP_SYS_ADMIN = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Host:
         bubblewrap: Path of `bwrap`.
         launcher: Our own launcher may be tried.
         landlock: The kernel's ABI; 0 for none.
+        ceiling: The kernel bounds how many processes a command has, whatever its rung.
+        box_ceiling: It does so in a box of our own launcher.
         sandbox_exec: Path of macOS's `sandbox-exec`.
         path: The server's PATH, split.
         home: The server's home directory.
@@ -51,6 +54,8 @@ class Host:
     bubblewrap: str | None
     launcher: bool
     landlock: int
+    ceiling: bool
+    box_ceiling: bool
     sandbox_exec: str | None
     path: tuple[str, ...]
     home: Path
@@ -60,17 +65,30 @@ class Host:
 def look() -> Host:
     """Look at this machine. Reads the disk and tries nothing."""
     linux = sys.platform == "linux"
+    root = os.geteuid() == 0
+    counting = linux and pids.each_namespace_counts(os.uname().release)
     return Host(
         platform=sys.platform,
-        root=os.geteuid() == 0,
+        root=root,
         bubblewrap=shutil.which("bwrap") if linux else None,
         launcher=linux,
         landlock=landlock.abi() if linux else 0,
+        ceiling=linux and (not root or (counting and _may_make_namespaces())),
+        box_ceiling=linux and (not root or counting),
         sandbox_exec=shutil.which("/usr/bin/sandbox-exec"),
         path=tuple(os.get_exec_path()),
         home=Path.home(),
         remedy=remedy(Path("/proc/sys"), shutil.which("bwrap") is not None),
     )
+
+
+def _may_make_namespaces() -> bool:
+    """Whether this process has CAP_SYS_ADMIN (capabilities(7))."""
+    for line in Path("/proc/self/status").read_text("latin-1").splitlines():
+        name, _, value = line.partition(":")
+        if name == "CapEff":
+            return bool(int(value, 16) >> _CAP_SYS_ADMIN & 1)
+    return False
 
 
 def remedy(switches: Path, has_bubblewrap: bool) -> str:  # noqa: FBT001 - one fact beside another

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from homeport.sandbox import bubblewrap, layout, planning, protected
+from homeport.sandbox import bubblewrap, claims, layout, planning, protected
 from homeport.sandbox.layout import Places
 from homeport.sandbox.placeholders import Placeholders
 from homeport.sandbox.port import Command, Outcome, Rung
@@ -21,19 +21,6 @@ from homeport.sandbox.toolchains import SYSTEM
 if TYPE_CHECKING:
     from homeport.sandbox.inside.plan import Confinement, Plan
 
-FULL_HOLDS = (
-    "files: only the workspace, the system's programs and toolchains are visible",
-    "protected names are read-only, also when absent",
-    "processes: a pid namespace of its own, nothing survives the command",
-    "network: none but its own loopback",
-    "secrets: the server's data, environment and processes are invisible",
-)
-LANDLOCK_HOLDS = (
-    "files: contents outside the workspace, the system and toolchains stay closed",
-    "network: no sockets but socket pairs",
-    "secrets: the server's data and environment cannot be read",
-    "protected names are checked after each command and put back",
-)
 _KERNEL_FACTS = ("cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems")
 _LANDLOCK_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 OnOutput = Callable[[bytes], None]
@@ -51,10 +38,12 @@ class FullSandbox:
     """Namespaces, by bubblewrap or by our own launcher."""
 
     rung = Rung.FULL
-    holds = FULL_HOLDS
     remedy = None
 
-    def __init__(self, places: Places, engine: Bubblewrap | Literal["launcher"]) -> None:
+    def __init__(
+        self, places: Places, engine: Bubblewrap | Literal["launcher"], *, ceiling: bool
+    ) -> None:
+        self.holds = (*claims.FULL, claims.limits(ceiling=ceiling))
         self._places = places
         self._placeholders = Placeholders()
         self.engine = engine
@@ -120,9 +109,9 @@ class LandlockSandbox:
     """
 
     rung = Rung.LANDLOCK
-    holds = LANDLOCK_HOLDS
 
-    def __init__(self, places: Places, remedy: str | None) -> None:
+    def __init__(self, places: Places, remedy: str | None, *, ceiling: bool) -> None:
+        self.holds = (*claims.LANDLOCK, claims.limits(ceiling=ceiling))
         self._places = places
         self.remedy = remedy
 
@@ -194,7 +183,9 @@ def watched(
         guard = protected.watch(command.workspace)
         command = replace(command, readable=(*command.readable, *guard.readable))
     live = on_output is not None
-    plan = planning.plan(command, confinement, places, home=home, temporary=home, live=live)
+    plan = planning.plan(
+        command, confinement, places, home=home, temporary=home, live=live, disks=(home,)
+    )
     plan["readable"] = [str(p) for p in command.readable]
     return plan, guard
 

@@ -39,7 +39,7 @@ async def open_sandbox(choice: str, *, secrets_dir: Path, host: Host | None = No
     )
     places = Places(found, secrets_dir)
     if choice == "none":
-        return Unconfined(places, host.remedy)
+        return Unconfined(places, host.remedy, ceiling=host.ceiling)
     reasons: list[str] = []
     async for candidate in _candidates(host, places, reasons):
         if choice not in {"auto", candidate.rung.value}:
@@ -60,15 +60,15 @@ async def _candidates(host: Host, places: Places, reasons: list[str]) -> AsyncIt
         engines.insert(len(engines) if host.root else 0, host.bubblewrap)
     for engine in engines:
         if engine == "launcher":
-            yield FullSandbox(places, "launcher")
+            yield FullSandbox(places, "launcher", ceiling=host.box_ceiling)
             continue
         try:
             modern = await machine.knows_disable_userns(engine)
         except (OSError, TimeoutError) as error:
             reasons.append(f"{Rung.FULL}: {engine}: {error}")
             continue
-        yield FullSandbox(places, Bubblewrap(engine, modern))
+        yield FullSandbox(places, Bubblewrap(engine, modern), ceiling=host.ceiling)
     if host.sandbox_exec is not None:
         yield SeatbeltSandbox(places, host.sandbox_exec)
     if host.landlock:
-        yield LandlockSandbox(places, host.remedy)
+        yield LandlockSandbox(places, host.remedy, ceiling=host.ceiling)

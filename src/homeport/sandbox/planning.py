@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from homeport.sandbox import environment
 from homeport.sandbox.errors import CommandRefused, WorkspaceMissing
+from homeport.sandbox.inside import tree
 from homeport.sandbox.layout import Places
 from homeport.sandbox.port import Command
 
@@ -54,8 +55,18 @@ def plan(
     home: str,
     temporary: str,
     live: bool,
+    disks: tuple[str, ...] = (),
 ) -> Plan:
     """The plan of `command`, without what is peculiar to a rung. Reads the disk.
+
+    Args:
+        command: What to run.
+        confinement: How.
+        places: What is the same for all commands.
+        home: Its HOME.
+        temporary: Its TMPDIR.
+        live: Whether its output is sent as it comes.
+        disks: Places of the machine that it can fill, besides its workspace.
 
     Raises:
         CommandRefused: A variable of its environment is not passed on.
@@ -85,6 +96,8 @@ def plan(
         "memory_bytes": limits.memory_bytes,
         "processes": limits.processes,
         "file_bytes": limits.file_bytes,
+        "free_bytes": limits.free_bytes,
+        "disks": _roomy({str(command.workspace), *disks}, limits.free_bytes),
         "cpu_s": limits.cpu_s,
         "output_bytes": limits.output_bytes,
         "flood_bytes": limits.output_bytes * _FLOOD_FACTOR,
@@ -97,6 +110,11 @@ def plan(
         "writable": [],
         "shielded_pids": [],
     }
+
+
+def _roomy(places: set[str], free_bytes: int) -> list[str]:
+    """Those of `places` whose disk has clearly more left than what must stay free."""
+    return sorted(place for place in places if tree.free(place) >= 2 * free_bytes)
 
 
 async def off_loop(work: Callable[[], _Result], undo: Callable[[_Result], object]) -> _Result:

@@ -30,6 +30,8 @@ class Limits:
         memory_bytes: Writable private memory of a process, and of the whole tree together.
         processes: Processes and threads alive at once.
         file_bytes: Size of any one file.
+        free_bytes: What it must leave free on the disk of the workspace, if that has twice as much
+            when it starts.
         cpu_s: CPU seconds of a process.
         output_bytes: Bytes of output that are kept (its head and its tail). A command that
             writes more than 1,024 times as much is ended, reason `output`.
@@ -39,6 +41,7 @@ class Limits:
     memory_bytes: int = 4 << 30
     processes: int = 256
     file_bytes: int = 2 << 30
+    free_bytes: int = 256 << 20
     cpu_s: int = 600
     output_bytes: int = 1 << 20
 
@@ -97,9 +100,10 @@ class Outcome:
         output_size: Bytes written in all.
         truncated: `output` or `stdout` does not hold everything.
         duration_ms: Milliseconds from start to end, the setting-up included.
-        reason: Why it ended; `limit` is memory, processes, CPU time or file size.
+        reason: Why it ended; `limit` is memory, processes, CPU time, file size or disk space.
         violations: Protected names that the command changed and that have been put back.
-        limit: Which limit ended it, for `reason == "limit"`.
+        limit: Which limit ended it, for `reason == "limit"`: `memory`, `processes`, `cpu`, `file`
+            or `disk`.
     """
 
     exit_code: int | None

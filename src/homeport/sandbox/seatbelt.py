@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeport.sandbox import linux, planning, protected
+from homeport.sandbox import claims, linux, planning, protected
 from homeport.sandbox.bubblewrap import EXECUTE
 from homeport.sandbox.errors import CommandRefused
 from homeport.sandbox.layout import Places
@@ -18,12 +18,6 @@ from homeport.sandbox.port import Command, Outcome, Rung
 if TYPE_CHECKING:
     from homeport.sandbox.inside.plan import Plan
 
-SEATBELT_HOLDS = (
-    "files: contents outside the workspace, the system and toolchains stay closed",
-    "protected names cannot be written, also when absent",
-    "network: none",
-    "secrets: the server's data and environment cannot be read",
-)
 _SYSTEM = (
     "/usr",
     "/bin",
@@ -124,7 +118,7 @@ class SeatbeltSandbox:
     """`sandbox-exec`."""
 
     rung = Rung.SEATBELT
-    holds = SEATBELT_HOLDS
+    holds = claims.SEATBELT
     remedy = None
 
     def __init__(self, places: Places, program: str) -> None:

@@ -140,11 +140,17 @@ def _change_directory(plan: Plan) -> None:
 
 
 def _execute(argv: list[str], env: dict[str, str]) -> None:
-    try:
-        os.execvpe(argv[0], argv, env)  # noqa: S606 - this is what the program is for
-    except FileNotFoundError:
-        os.write(2, f"{argv[0]}: command not found\n".encode())
+    """Become the program; `os.execvpe` would import a module, which may be out of sight by now."""
+    program, problem = argv[0], errno.ENOENT
+    places = [""] if "/" in program else [f"{place}/" for place in env["PATH"].split(":")]
+    for place in places:
+        try:
+            os.execve(place + program, argv, env)  # noqa: S606 - this is what the program is for
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
+                problem = error.errno or errno.EIO
+    if problem == errno.ENOENT:
+        os.write(2, f"{program}: command not found\n".encode())
         os._exit(NOT_FOUND)
-    except OSError as error:
-        os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
-        os._exit(NOT_STARTED)
+    os.write(2, f"{program}: {os.strerror(problem)}\n".encode())
+    os._exit(NOT_STARTED)

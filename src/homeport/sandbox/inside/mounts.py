@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from homeport.sandbox.inside import syscalls
+from homeport.sandbox.inside import pids, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def enter(plan: Plan) -> None:
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
     syscalls.mount("tmpfs", root, "tmpfs", flags, "mode=0755,size=4m")
     for index, (kind, target, value) in enumerate(plan["mounts"]):
-        _apply(root, kind, target, value, sources.get(index, -1))
+        if kind == "proc":
+            _proc(root + target, plan["processes"])
+        else:
+            _apply(root, kind, target, value, sources.get(index, -1))
     for relative, read_only in plan["pins"]:
         _pin(root + plan["workspace"], relative, read_only=read_only)
     for descriptor in sources.values():
@@ -80,8 +83,6 @@ def _apply(root: str, kind: str, target: str, value: str | bytes, source: int) -
         os.makedirs(path, exist_ok=True)
         flags = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
         syscalls.mount("devpts", path, "devpts", flags, "newinstance,ptmxmode=0666,mode=620")
-    elif kind == "proc":
-        _proc(path)
     else:
         message = f"no mount of kind {kind}"
         raise ValueError(message)
@@ -101,10 +102,11 @@ def bind(source: int, target: str, attributes: int) -> None:
     _restrict(target, attributes, recursive=True)
 
 
-def _proc(path: str) -> None:
+def _proc(path: str, processes: int) -> None:
     os.makedirs(path, exist_ok=True)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("proc", path, "proc", flags)
+    pids.bound(path, processes)  # the last that may be written there
     for name in KERNEL_SWITCHES:
         # a server that runs as root has a uid to which these files belong, capabilities or not
         if os.path.exists(f"{path}/{name}"):

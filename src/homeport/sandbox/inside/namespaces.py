@@ -19,7 +19,7 @@ import signal
 import struct
 import time
 
-from homeport.sandbox.inside import child, mounts, syscalls, tree
+from homeport.sandbox.inside import child, mounts, pids, syscalls, tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _SPACES = (
 )
 _PROCESSES = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1
-_LEAST_PID_MAX, _SPARE_PIDS = 301, 8
 _WRAPPERS = 2
 _MAP_DOORMAN, _MAP_INIT, _PID, _STANDING = 1, 2, 3, 4
 _WORD = "=ii"
@@ -175,7 +174,7 @@ def _doorman_of_processes(
         os._exit(0)
     syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV)
-    _bound_pids(plan)
+    pids.bound("/proc", plan["processes"])
     _rule(plan, streams, lifeline, status, talk)
 
 
@@ -212,15 +211,6 @@ def _furnish(plan: Plan) -> None:
     syscalls.syscall("sethostname", syscalls.SETHOSTNAME[os.uname().machine], name, len(name))
     if not plan["network"]:
         _loopback_up()
-    _bound_pids(plan)
-
-
-def _bound_pids(plan: Plan) -> None:
-    try:
-        with open("/proc/sys/kernel/pid_max", "w", encoding="ascii") as file:
-            file.write(str(max(_LEAST_PID_MAX, plan["processes"] + _SPARE_PIDS)))
-    except OSError:
-        return  # its own per pid namespace since Linux 6.14 only; the watch counts as well
 
 
 def _loopback_up() -> None:
@@ -293,11 +283,13 @@ def asked(plan: Plan, root: int) -> list[int]:
     return below[_WRAPPERS:] if plan["wrapper_files"] else below
 
 
-def over_limit(plan: Plan, pids: list[int]) -> str:
-    """The limit that `pids` together are over, or an empty text."""
+def over_limit(plan: Plan, members: list[int]) -> str:
+    """The limit that the processes `members` together are over, or an empty text."""
     spare = _WRAPPERS if plan["wrapper_files"] else 0
-    if tree.threads(pids) > plan["processes"] + spare:
+    if tree.threads(members) > plan["processes"] + spare:
         return "processes"
-    if tree.memory(pids, limit=plan["memory_bytes"]) > plan["memory_bytes"]:
+    if tree.memory(members, limit=plan["memory_bytes"]) > plan["memory_bytes"]:
         return "memory"
+    if any(tree.free(place) < plan["free_bytes"] for place in plan["disks"]):
+        return "disk"
     return ""

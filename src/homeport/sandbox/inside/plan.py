@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         memory_bytes: int
         processes: int
         file_bytes: int
+        free_bytes: int
+        disks: list[str]
         cpu_s: int
         output_bytes: int
         flood_bytes: int

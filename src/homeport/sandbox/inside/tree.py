@@ -95,6 +95,15 @@ def _lines(path: str) -> list[bytes]:
         return []  # it ended while we looked
 
 
+def free(place: str) -> int:
+    """Bytes that can still be written to the file system of `place`; of one that is gone, many."""
+    try:
+        seen = os.statvfs(place)
+    except OSError:
+        return 1 << 62
+    return seen.f_bavail * seen.f_frsize
+
+
 def send(pids: Iterable[int], number: int) -> None:
     """Signal each of `pids` that still lives."""
     for pid in pids:
