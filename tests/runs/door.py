@@ -142,6 +142,13 @@ class Door:
         return await answer.json()
 
 
+async def until_logged(door: Door, *events: str) -> None:
+    """Waits until the server has logged one of `events`."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not any(map(door.server.log_events, events)):
+            await asyncio.sleep(0.05)
+
+
 def kinds(events: list[Json]) -> list[str]:
     """The kinds of stored events."""
     return [event["kind"] for event in events if event["kind"] not in LIVE]
