@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
 from dispatch.node import change, eventually, finishing, holding, node, queued, row_of, statuses
-from homeport.dispatch import Claim
+from homeport.dispatch import Claim, queue
 from homeport.dispatch.models import RunRow
 from homeport.dispatch.statements import Statements
 from homeport.eventlog import EventLog
@@ -129,6 +129,23 @@ async def test_claim_when_nodes_race_for_a_users_places_then_no_more_than_the_li
             await session.execute(update(RunRow).values(status="finished"))
     for each in nodes:
         await each.close()
+
+
+async def test_claim_when_a_run_goes_on_then_it_comes_before_those_that_have_not_begun(
+    log: EventLog,
+) -> None:
+    user_id, statements = new_id(), Statements(log.database.dialect)
+    sessions = [new_id() for _ in range(3)]
+    first, second, third = await queued(log.database, user_id, sessions)
+    await change(log.database, second, wake_at=1)
+    await change(log.database, third, status="waiting", wake_at=2)
+    async with log.unit(f"session:{sessions[2]}") as unit:
+        assert await queue.resume(unit, third)
+        assert not await queue.resume(unit, first)
+    await change(log.database, first, wake_at=1)
+    async with log.database.write() as session:
+        rows = await statements.claimed(session, node="n1:a", ttl_ms=12_000, per_user=1, limit=32)
+    assert [row.id for row in rows] == [third]
 
 
 @MANY_NODES

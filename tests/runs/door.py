@@ -27,16 +27,18 @@ class Door:
     """The public API of one server, as its admin.
 
     Attributes:
+        headers: Who calls, if it is not the admin.
         made: The sessions that were started through it.
     """
 
     http: aiohttp.ClientSession
     server: Server
+    headers: dict[str, str] | None = None
     made: list[str] = field(default_factory=list[str])
 
     async def call(self, method: str, path: str, body: object = None) -> aiohttp.ClientResponse:
         """The answer, whatever it says."""
-        url, headers = self.server.base_url + path, dict(self.server.admin)
+        url, headers = self.server.base_url + path, dict(self.headers or self.server.admin)
         data = None
         if body is not None:
             # A stream: aiohttp warns of large bytes.

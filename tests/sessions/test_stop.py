@@ -112,6 +112,10 @@ async def test_stop_when_the_session_is_long_then_its_story_is_not_read_by_the_w
     door.agent.plan = ask
     said = await door.say(session_id)
     await door.until(said["run_id"], "waiting")
+    door.agent.plan = hang
+    elsewhere = await door.session()
+    running, queued = await door.say(elsewhere), await door.say(elsewhere)
+    await door.until(running["run_id"], "running")
     read: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -121,6 +125,7 @@ async def test_stop_when_the_session_is_long_then_its_story_is_not_read_by_the_w
     engine = door.log.database.writer.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     await door.post(f"/runs/{said['run_id']}/stop")
+    await door.post(f"/runs/{queued['run_id']}/stop")
     event.remove(engine, "before_cursor_execute", note)
     assert read == []
     kinds = await door.kinds(session_id)

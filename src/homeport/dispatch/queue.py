@@ -15,6 +15,8 @@ from homeport.kernel.db import ReadSession, WriteSession, now_ms
 
 IS_UNFINISHED = RunRow.status != literal_column("'finished'")
 """With literals: a bound value would not fit the partial indexes."""
+FIRST = 0
+"""The `wake_at` of a run that has begun: its user's place is its own before it is a new run's."""
 Outcome = Literal["completed", "failed", "stopped", "interrupted", "budget_exceeded"]
 
 
@@ -56,7 +58,7 @@ async def resume(unit: Unit, run_id: str) -> bool:
         RunRow.id == run_id,
         RunRow.status == "waiting",
         status="queued",
-        wake_at=now_ms(),
+        wake_at=FIRST,
     )
 
 
@@ -75,7 +77,7 @@ async def requeue(unit: Unit, claim: Claim) -> None:
     Raises:
         LeaseLost: It is no longer this node's to give.
     """
-    await _held(unit, claim, status="queued", wake_at=now_ms(), lease_until=0, node=None)
+    await _held(unit, claim, status="queued", wake_at=FIRST, lease_until=0, node=None)
 
 
 async def finish(unit: Unit, claim: Claim, outcome: Outcome, *, seq: int) -> None:
@@ -96,14 +98,15 @@ async def finish(unit: Unit, claim: Claim, outcome: Outcome, *, seq: int) -> Non
     )
 
 
-async def is_unclaimed(unit: Unit, run_id: str) -> bool:
-    """Whether nobody holds the run (queued or waiting); then nobody claims it before the commit."""
-    free = select(RunRow.id).where(RunRow.id == run_id, RunRow.status.in_(("queued", "waiting")))
-    return await unit.session.scalar(free.with_for_update()) is not None
+async def unclaimed(unit: Unit, run_id: str) -> RunRow | None:
+    """The run if nobody holds it (queued or waiting): then nobody claims it before the commit."""
+    free = select(RunRow).where(RunRow.id == run_id, RunRow.status.in_(("queued", "waiting")))
+    free = free.with_for_update().execution_options(populate_existing=True)
+    return await unit.session.scalar(free)
 
 
 async def finish_unclaimed(unit: Unit, run_id: str, outcome: Outcome, *, seq: int) -> None:
-    """Ends a run that `is_unclaimed`; `seq` is that of its `run.finished`."""
+    """Ends a run that is `unclaimed`; `seq` is that of its `run.finished`."""
     await _move(
         unit.session,
         RunRow.id == run_id,

@@ -40,8 +40,10 @@ async def stop_run(
         RunOver: It has ended already.
     """
     unit.append(stream_of(row.id), RunStopRequested(run_id=run_id), actor=actor)
-    if await queue.is_unclaimed(unit, run_id):
-        await catch_up(unit.session, row, state)
+    free = await queue.unclaimed(unit, run_id)
+    if free is not None:
+        if free.epoch:  # one that was never taken up has no story
+            await catch_up(unit.session, row, state)
         ended = state.run(run_id)
         seq = await end_record(unit, row, ended, actor=actor, status="stopped", reason="stop")
         await queue.finish_unclaimed(unit, run_id, "stopped", seq=seq)
