@@ -64,16 +64,15 @@ class AgentWire:
 
     def _text(self, frame: Frame) -> bytes:
         members: dict[str, Any] = orjson.loads(frame.data)
-        block, offset, text = members["block"], members["offset"], members["text"]
-        end = (block, offset + len(text))
+        text: str = members["text"]
+        end = (members["block"], members["offset"] + len(text))
         if end <= self._shown:
-            return b""  # sent before a crash took a little of it back
-        fresh = text[self._shown[1] - offset :] if self._shown > (block, offset) else text
+            return b""  # sent before: a crash took back more than it took of this
         self._shown, self.progress.cursor = end, frame.cursor
         if members["type"] != "text":
             return b""
-        self.progress.say(fresh)
-        return self._chunks.text(fresh)
+        self.progress.say(text)
+        return self._chunks.text(text)
 
     def _event(self, kind: str, payload: dict[str, Any]) -> bytes:
         if kind == "message.started":
@@ -95,15 +94,13 @@ class AgentWire:
             case _:
                 return b""
 
-    def _has_shown(self, blocks: list[dict[str, Any]]) -> bool:
-        """Whether the client has any text of a message whose kept blocks are these."""
+    def _has_shown(self, kept: list[dict[str, Any]]) -> bool:
+        """Whether the client has any text of a broken message, be it `kept` or lost in a crash."""
         block, offset = self._shown
-        return any(
-            kept["type"] == "text"
-            and kept["length"]
-            and (index < block or (index == block and offset))
-            for index, kept in enumerate(blocks)
-        )
+        for index, each in enumerate(kept[: block + 1]):
+            if each["type"] == "text" and (offset if index == block else each["length"]):
+                return True
+        return block > len(kept) or (block == len(kept) and offset > 0)
 
     def _finished(self) -> bytes:
         usage = self.progress.usage

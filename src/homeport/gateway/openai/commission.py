@@ -24,8 +24,8 @@ from homeport.kernel.ids import is_id, new_id
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.providers.models import Models
-from homeport.sessions.access import session_for, stream_of
-from homeport.sessions.errors import RunNotFound, SessionBusy, SessionNotFound
+from homeport.sessions.access import run_for, session_for, stream_of
+from homeport.sessions.errors import SessionBusy, SessionNotFound
 from homeport.sessions.models import SessionRow
 from homeport.sessions.router.beginning import start_of
 from homeport.sessions.schemas import NewSession
@@ -96,7 +96,7 @@ class Commissions:
 
         Raises:
             SessionNotFound: The session is somebody else's, or no UUID.
-            SessionBusy: A run is unfinished; its members say which, and where it stands.
+            SessionBusy: A run is unfinished; `homeport` says which, and where it stands.
             OtherProject: The session is at work in another project than the request says.
             BadMessages: There is no user message.
             KeyReused: The key came with another request.
@@ -107,20 +107,21 @@ class Commissions:
         sent = asked.model_dump(mode="json", exclude_unset=True)
         attempt = Attempt.of(caller.user_id, key, OPERATION, sent)
         async with self._log.database.read() as session:
-            made = await idempotency.made_before(session, attempt)
-        while made is None:
+            run_id = await idempotency.made_before(session, attempt)
+        while run_id is None:
             try:
-                made = await self._make(asked, caller, attempt)
+                run_id = await self._make(asked, caller, attempt)
             except _MadeMeanwhile:
                 async with self._log.database.read() as session:
-                    made = await idempotency.made_before(session, attempt)
-        session_id, _, run_id = made.partition("/")
-        return await self._to_follow(asked, caller, session_id, run_id=run_id)
+                    run_id = await idempotency.made_before(session, attempt)
+        async with self._log.database.read() as session:
+            run, row = await run_for(session, caller, run_id)
+            return await _commission(session, asked, row, run, Cursor(run.queued_seq))
 
     async def _make(
         self, asked: ChatCompletionRequest, caller: Caller, attempt: Attempt | None
     ) -> str:
-        """A new run, as `<session_id>/<run_id>`."""
+        """The id of a new run."""
         async with self._log.database.read() as session:
             row = await existing_session(session, caller, asked)
         blocks = newest_user_blocks(asked.messages)
@@ -134,24 +135,13 @@ class Commissions:
                     await start(unit, session_id=session_id, user_id=caller.user_id, **beginning)
                 row = await session_for(unit.session, caller, session_id)
                 said = await say(unit, row, actor=caller.actor, blocks=blocks, wait=False)
-                made = f"{session_id}/{said.run_id}"
-                if await idempotency.claim(unit.session, attempt, thing_id=made) is not None:
+                taken = await idempotency.claim(unit.session, attempt, thing_id=said.run_id)
+                if taken is not None:
                     raise _MadeMeanwhile
         except SessionBusy:
             raise await self._busy(session_id) from None
         self._dispatcher.wake()
-        return made
-
-    async def _to_follow(
-        self, asked: ChatCompletionRequest, caller: Caller, session_id: str, *, run_id: str
-    ) -> Commission:
-        """The run from its beginning."""
-        async with self._log.database.read() as session:
-            row = await session_for(session, caller, session_id)
-            run = await queue.run_by_id(session, run_id)
-            if run is None:
-                raise RunNotFound(f"No run {run_id[:64]} in this session.")
-            return await _commission(session, asked, row, run, Cursor(run.queued_seq))
+        return said.run_id
 
     async def _resumed(
         self, asked: ChatCompletionRequest, caller: Caller, last_event_id: str
@@ -205,10 +195,12 @@ class Commissions:
                 return SessionBusy(retry_after=1)  # it ended between the two looks
             question = await find_question(session, runs[0].id)
             head = await read.head_of(session, stream_of(session_id))
-        busy = SessionBusy("Another run is unfinished here: follow it, stop it, or wait.")
-        cursor = f"{session_id}/{head}"
-        busy.members.update(run_members(runs[0].id, runs[0].status, question, cursor=cursor))
-        return busy
+        run = runs[0]
+        return SessionBusy(
+            "Another run is unfinished here: follow it, stop it, or wait.",
+            run_id=run.id,
+            homeport=run_members(run.id, run.status, question, cursor=f"{session_id}/{head}"),
+        )
 
 
 def run_members(
@@ -228,6 +220,8 @@ async def _commission(
 ) -> Commission:
     ended = None
     if 0 < run.finished_seq <= cursor.seq:
+        if cursor.block >= 0:
+            raise BadCursor("No message is open at this cursor.")
         record = await read.record_at(session, stream_of(row.id), run.finished_seq)
         ended = None if record is None else orjson.loads(record.payload)
     return Commission(

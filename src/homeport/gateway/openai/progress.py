@@ -78,7 +78,7 @@ class Progress:
         """What is told when the run failed."""
         if self.status != "failed":
             return None
-        return failure_of_run(self.reason, self.detail, **self.members)
+        return failure_of_run(self.reason, self.detail, run_id=self.run_id, homeport=self.members)
 
     def say(self, text: str) -> None:
         """Adds what the assistant says."""
@@ -90,6 +90,7 @@ class Progress:
             case "message.started":
                 if payload["turn"] == self._broken_turn:
                     self._said.pop()
+                    self._broken_turn = None
                 self._said.append([])
             case "message.interrupted":
                 self._broken_turn = payload["turn"]
