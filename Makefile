@@ -50,6 +50,10 @@ test: $(VENV)/.servers ## Run the whole suite (TESTS=path ARGS='-k name' narrow 
 test-pg: $(VENV)/.servers ## Run the PostgreSQL half of the storage tests
 	@$(BIN)/pytest -n 2 -m "not faults and not soak" -k postgresql $(TESTS) $(ARGS)
 
+.PHONY: fresh
+fresh: ## Try make run on a fresh Debian 12 (needs root and debootstrap; ARGS=test: the suite too)
+	@tests/install/fresh_debian $(ARGS)
+
 .PHONY: faults
 faults: $(VENV)/.servers ## Run the long fault tests: kills, pauses, cut lines
 	@$(BIN)/pytest -m faults --timeout 900 $(TESTS) $(ARGS)

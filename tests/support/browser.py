@@ -56,10 +56,12 @@ class Page:
         await asyncio.wait_for(self._loaded.wait(), PATIENCE_S)
 
     async def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; a promise is awaited."""
+        """The value of a JavaScript expression, a promise's included; None while a page goes."""
         answer = await self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
+        if "error" in answer:
+            return None  # between two documents nobody answers
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
