@@ -26,6 +26,7 @@ from homeport.wiring import House, open_house
 
 GRACEFUL_S = 10  # for answers that are under way once everything has been told to end
 KEEP_ALIVE_S = 65  # longer than the minute after which common proxies drop an idle connection
+STUCK_MS = 60_000  # without a byte taken: whoever was dropped for it must not stay for ever
 PING_S = 20.0  # between pings on a WebSocket
 PONG_S = 60.0  # a slow client answers behind all that it has not read yet
 
@@ -44,7 +45,7 @@ def run_server(settings: Settings) -> None:
         HomeportError: The server cannot start; the error says why and what to do.
     """
     configure_log(settings.log_level, settings.log_format)
-    listener = _bind(settings.host, settings.port)
+    listener = bind(settings.host, settings.port)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(_serve(settings, listener))
 
@@ -80,13 +81,19 @@ def _config(settings: Settings, house: House) -> uvicorn.Config:
     )
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """Takes the address before anything slow is done, so that a taken port is told at once."""
+def bind(host: str, port: int) -> socket.socket:
+    """Takes the address before anything slow is done, so that a taken port is told at once.
+
+    Raises:
+        PortTaken: Nobody can listen there.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":  # RFC 5482; connections inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_MS)
         listener.bind(address)
     except OSError as error:
         message = f"{host}:{port}: {error.strerror or error}. Set HOST or PORT."
