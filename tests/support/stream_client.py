@@ -11,7 +11,14 @@ import orjson
 from homeport.readers.stream.frame import Frame
 from homeport.readers.stream.reader import Reader
 
-LIVE = {"block.started", "message.delta", "message.reset", "stream.heartbeat", "server.draining"}
+LIVE = {
+    "block.started",
+    "message.delta",
+    "message.reset",
+    "stream.heartbeat",
+    "server.draining",
+    "stream.ended",
+}
 
 
 class StreamClient:
