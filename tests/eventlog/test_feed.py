@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from homeport.eventlog import EventLog
-from homeport.eventlog import log as log_module
+from homeport.eventlog import EventLog, mirror
 from homeport.eventlog.feed import RING_BYTES, RING_RECORDS, SHARED_BYTES, Feed, Shared
+from homeport.eventlog.news import Known, News
 from homeport.eventlog.record import Record
 from homeport.kernel.db import Database
 from homeport.readers.stream.reader import Reader
@@ -30,7 +31,7 @@ async def other(database_url: str) -> AsyncIterator[EventLog]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks around a hundred times a second."""
-    monkeypatch.setattr(log_module, "POLL_S", 0.01)
+    monkeypatch.setattr(mirror, "POLL_S", 0.01)
 
 
 def record(seq: int, *, bounds: str | None = None, size: int = 2) -> Record:
@@ -278,15 +279,15 @@ async def test_refresh_when_what_it_read_is_older_than_what_was_published_then_i
     feed = log.feeds.find(STREAM)
     assert feed is not None
     answers = iter([True])
-    head_of = log_module.read.head_of
+    news_of = mirror.news_of
 
-    async def late(*args: object) -> int | None:
-        head = await head_of(*args)  # pyright: ignore[reportArgumentType]
+    async def late(session: AsyncSession, known: Iterable[Known]) -> dict[str, News]:
+        news = await news_of(session, known)
         if next(answers, False):
             await append(log, STREAM, completed([]))
-        return head
+        return news
 
-    monkeypatch.setattr(log_module.read, "head_of", late)
+    monkeypatch.setattr(mirror, "news_of", late)
     await log.refresh(feed)
     assert feed.head == 2
     assert feed.live is None

@@ -113,7 +113,7 @@ class Server:
                 stderr=log,
                 env=self.environment(),
                 cwd=self._folder,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, nothing allocated
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing allocated
             )
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -159,7 +159,7 @@ class Server:
         return self._process
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child: a test run that is killed takes its servers with it (Linux)."""
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

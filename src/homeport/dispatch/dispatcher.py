@@ -19,8 +19,11 @@ from homeport.dispatch.statements import Statements
 from homeport.kernel import clock
 from homeport.kernel.db import Database
 from homeport.kernel.errors import HomeportError
+from homeport.kernel.wakeups import Wakeups
 
 POLL_S = 1.0
+DUE, STOPPING = "run.due", "run.stopping"
+"""The topics of wake-ups: some run may be due; some run was asked to end."""
 CLAIM_LIMIT = 32
 _logger = structlog.get_logger(__name__)
 
@@ -41,10 +44,18 @@ class Dispatcher:
         ttl: Seconds until a silent node's runs are taken over.
         per_user: Runs of one user that may be at work at once; the next one stays queued.
         drive: Executes one claimed run to its end, its pause or its loss; it never raises.
+        wakeups: How other nodes are told; without them they look every second.
     """
 
     def __init__(
-        self, database: Database, *, node: str, ttl: float, per_user: int, drive: Drive
+        self,
+        database: Database,
+        *,
+        node: str,
+        ttl: float,
+        per_user: int,
+        drive: Drive,
+        wakeups: Wakeups | None = None,
     ) -> None:
         self.node = node
         self._database = database
@@ -53,7 +64,9 @@ class Dispatcher:
         self._per_user = per_user
         self._drive = drive
         self._jobs: dict[str, _Job] = {}
+        self._wakeups = wakeups or Wakeups()
         self._due = asyncio.Event()
+        self._asked = asyncio.Event()
         self._claiming = False
         self._claim_at_hand = asyncio.Lock()
         self._chores: list[asyncio.Task[None]] = []
@@ -71,22 +84,27 @@ class Dispatcher:
                 self._statements.release, {"others": f"{node_id}:%", "node": self.node}
             )
         self._claiming = True
-        self._due.set()
+        self._wakeups.on(DUE, lambda _: self._due.set())
+        self._wakeups.on(STOPPING, lambda _: self._asked.set())
+        self.wake()
         self._chores = [
             asyncio.create_task(self._every(POLL_S, self._claim, self._due), name="run.claim"),
             asyncio.create_task(self._every(self._ttl / 4, self._beat), name="run.beat"),
-            asyncio.create_task(self._every(POLL_S, self._look), name="run.look"),
+            asyncio.create_task(self._every(POLL_S, self._look, self._asked), name="run.look"),
         ]
 
     def wake(self) -> None:
         """Something may be due."""
         self._due.set()
+        self._wakeups.send(DUE)
 
     def stop(self, run_id: str) -> None:
-        """Ends a run of this node at once, after the stop was committed; others poll for it."""
+        """Ends a run after the stop was committed: at once here, and elsewhere when it is seen."""
         job = self._jobs.get(run_id)
         if job is not None:
             self._end(job, "stop")
+        else:
+            self._wakeups.send(STOPPING)
 
     async def drain(self, grace: float) -> None:
         """Claims nothing more, gives runs `grace` seconds to end, hands the rest back, stops."""
@@ -163,7 +181,7 @@ class Dispatcher:
             del self._jobs[job.claim.run_id]
         if not job.task.cancelled() and (error := job.task.exception()) is not None:
             _logger.error("run.driver-died", run_id=job.claim.run_id, exc_info=error)
-        self._due.set()
+        self.wake()  # the session's next run may be due, or this one again
 
     async def _beat(self) -> None:
         jobs = list(self._jobs.values())

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from homeport.eventlog import read
 from homeport.eventlog.append import Unit
 from homeport.eventlog.errors import MessageFenced
 from homeport.eventlog.feed import Feed, Feeds, LiveMessage
+from homeport.eventlog.mirror import Mirror
 from homeport.eventlog.segments import Flusher, MessageWriter
 from homeport.kernel.db import Database
 from homeport.kernel.errors import HomeportError
+from homeport.kernel.wakeups import Wakeups
 
-POLL_S = 1.0
-REFRESH_TRIES = 5
+MOVED = "stream"
+"""The topic of wake-ups that name a stream with new events or text."""
 _logger = structlog.get_logger(__name__)
 
 
@@ -26,20 +27,26 @@ class EventLog:
     """One append-only log over one database.
 
     What happens goes through `unit`; what looks goes through `feeds` and `read`.
+
+    Args:
+        wakeups: How other nodes are told what moved; without them they find out by themselves.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, wakeups: Wakeups | None = None) -> None:
         self.database = database
         self.feeds = Feeds()
-        self._flusher = Flusher(database, self.feeds)
-        self._position: int | None = None
+        self._wakeups = wakeups or Wakeups()
+        self._mirror = Mirror(database, self.feeds)
+        self._wakeups.on(MOVED, self._mirror.told)
+        self._flusher = Flusher(database, self.feeds, stored=self._tell)
         self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Starts the flusher and the poll for what other processes appended."""
+        """Starts the flusher and the eyes for what other processes append."""
         self._chores = [
             asyncio.create_task(self._flusher.run(), name="log.flusher"),
-            asyncio.create_task(self._poll(), name="log.poll"),
+            asyncio.create_task(self._mirror.follow(), name="log.follow"),
+            asyncio.create_task(self._mirror.poll(), name="log.poll"),
         ]
 
     async def stop(self) -> None:
@@ -75,6 +82,7 @@ class EventLog:
             yield unit
             await unit.flush()
         self.feeds.publish(unit.records)
+        self._tell({record.stream for record in unit.records})
 
     def open_message(
         self,
@@ -107,63 +115,8 @@ class EventLog:
         Raises:
             Unavailable: The database is busy or does not answer; the feed is as it was.
         """
-        async with feed.refreshing:
-            for _ in range(REFRESH_TRIES):
-                if await self._refreshed(feed):
-                    return
+        await self._mirror.refresh(feed)
 
-    async def _refreshed(self, feed: Feed) -> bool:
-        """Whether what was read is still the newest when it has been read."""
-        async with self.database.read() as session:
-            head = await read.head_of(session, feed.stream) or 0
-            opened = await read.open_message(session, feed.stream)
-            seen = live = feed.live
-            if head < feed.head or (seen is not None and seen.started_seq > head):
-                return False
-            if opened is None:
-                live = None
-            elif live is None or live.message_id != opened.message_id:
-                live = LiveMessage(
-                    message_id=opened.message_id,
-                    started_seq=opened.started_seq,
-                    epoch=opened.epoch,
-                    local=False,
-                )
-            if live is not None and not live.local:
-                before = live.length
-                live.segments = await read.stored_blocks(
-                    session, feed.stream, live.blocks, ordinal=live.segments
-                )
-                feed.volume += live.length - before
-        if feed.live is not seen or head < feed.head:
-            return False
-        feed.live, feed.head = live, head
-        feed.touch()
-        return True
-
-    async def _poll(self) -> None:
-        """Other processes append too; a subscriber hears of it within a second, whatever fails."""
-        while True:
-            await asyncio.sleep(POLL_S)
-            feeds = {feed.stream: feed for feed in self.feeds.read()}
-            if not feeds:
-                self._position = None
-                continue
-            try:
-                await self._look_around(feeds)
-            except (HomeportError, SQLAlchemyError, OSError) as error:
-                _logger.warning("log.poll-failed", feeds=len(feeds), error=repr(error))
-            for feed in feeds.values():
-                feed.rest()
-
-    async def _look_around(self, feeds: dict[str, Feed]) -> None:
-        async with self.database.read() as session:
-            if self._position is None:
-                moved, position = None, await read.last_position(session)
-            else:
-                moved, position = await read.moved_since(session, self._position)
-        for stream, feed in feeds.items():
-            mirror = feed.live is not None and not feed.live.local
-            if moved is None or mirror or moved.get(stream, 0) > feed.head:
-                await self.refresh(feed)
-        self._position = position
+    def _tell(self, streams: Iterable[str]) -> None:
+        for stream in streams:
+            self._wakeups.send(MOVED, stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlalchemy import Row, TextClause, text
@@ -31,6 +32,14 @@ _bound_before = text(
     " ORDER BY e.seq DESC LIMIT 1"
 )
 _head = text("SELECT head_seq FROM streams WHERE name = :stream")
+_standing = text(
+    "SELECT s.head_seq, b.seq, p.payload, o.started_seq FROM streams s"
+    " LEFT JOIN events b ON b.stream_id = s.id AND b.bounds = 'opens' AND b.seq ="
+    " (SELECT e.seq FROM events e WHERE e.stream_id = s.id AND e.bounds IS NOT NULL"
+    " AND e.seq <= :seq ORDER BY e.seq DESC LIMIT 1)"
+    " LEFT JOIN event_payloads p ON p.stream_id = b.stream_id AND p.seq = b.seq"
+    " LEFT JOIN open_messages o ON o.stream_id = s.id WHERE s.name = :stream"
+)
 _position = text("SELECT COALESCE(MAX(position), 0) FROM events")
 _moved = text(
     "SELECT s.name, MAX(e.seq), MAX(e.position) FROM events e JOIN streams s ON s.id = e.stream_id"
@@ -54,6 +63,34 @@ class OpenMessage:
     message_id: str
     started_seq: int
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a stream stands, for a reader that is about to begin.
+
+    Attributes:
+        head: The stream's last `seq`.
+        opened: Where the message was opened that is open at the reader's place.
+        message_id: Of that message.
+        writing: Whether a message is being written now.
+    """
+
+    head: int
+    opened: int | None
+    message_id: str | None
+    writing: bool
+
+
+async def standing(session: AsyncSession, stream: str, seq: int) -> Standing | None:
+    """How `stream` stands for a reader at `seq`; None when nothing was ever appended to it."""
+    row = (await session.execute(_standing, {"stream": stream, "seq": seq})).first()
+    if row is None:
+        return None
+    head, opened, payload, writing = row
+    if payload is None:
+        return Standing(head, None, None, writing is not None)
+    return Standing(head, opened, orjson.loads(payload)["message_id"], writing is not None)
 
 
 async def head_of(session: AsyncSession, stream: str) -> int | None:
@@ -112,13 +149,19 @@ async def stored_blocks(
 ) -> int:
     """Adds what the segments from `ordinal` on hold to `blocks`; returns the next ordinal."""
     for (body,) in await session.execute(_segments, {"stream": stream, "ordinal": ordinal}):
-        for piece in orjson.loads(body):
-            if len(piece) == 4:  # [block, type, id, name]: a block begins
-                blocks.append(Block(piece[1], piece[2], piece[3]))
-            else:
-                blocks[piece[0]].add(str(piece[2]))
+        add_segment(blocks, body)
         ordinal += 1
     return ordinal
+
+
+def add_segment(blocks: list[Block], body: bytes) -> None:
+    """Adds what one segment holds to `blocks`, which hold all before it."""
+    pieces: list[list[Any]] = orjson.loads(body)
+    for piece in pieces:
+        if len(piece) == 4:  # [block, type, id, name]: a block begins
+            blocks.append(Block(piece[1], piece[2], piece[3]))
+        else:
+            blocks[piece[0]].add(str(piece[2]))
 
 
 async def _records(

@@ -7,7 +7,7 @@ takes is the last moment's preview, and readers say so by `message.reset`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -170,10 +170,17 @@ class MessageWriter:
 
 
 class Flusher:
-    """The one writer of segments."""
+    """The one writer of segments.
 
-    def __init__(self, database: Database, feeds: Feeds) -> None:
+    Args:
+        stored: Told the streams of every flush, once it is committed.
+    """
+
+    def __init__(
+        self, database: Database, feeds: Feeds, *, stored: Callable[[Iterable[str]], None]
+    ) -> None:
         self.feeds = feeds
+        self._stored = stored
         self.dirty: set[MessageWriter] = set()
         self.wake = asyncio.Event()
         self._database = database
@@ -212,3 +219,4 @@ class Flusher:
                 self.dirty.discard(writer)
             elif writer in self.dirty:
                 self.wake.set()
+        self._stored(writer.stream for writer in batch)

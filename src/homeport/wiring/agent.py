@@ -14,6 +14,7 @@ from homeport.gateway.openai.settings import ChatSettings
 from homeport.kernel import ids
 from homeport.kernel.db import Database
 from homeport.kernel.outbound import Outbound, entry_for
+from homeport.kernel.wakeups import Wakeups
 from homeport.operations import Finding
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits as Bounds
@@ -119,6 +120,7 @@ async def runs(house: House) -> None:
         ttl=settings.lease_ttl,
         per_user=settings.max_sessions_per_user,
         drive=driver.drive,
+        wakeups=house.get(Wakeups),
     )
     policy = SessionPolicy(idle_after=timedelta(seconds=settings.session_timeout))
     bounds: Bounds = house.get(Bounds)

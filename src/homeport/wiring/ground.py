@@ -8,6 +8,7 @@ from homeport import __version__, migrations
 from homeport.eventlog import EventLog
 from homeport.kernel.data_directory import data_directory_lock, make_data_directory
 from homeport.kernel.db import Database, idempotency
+from homeport.kernel.wakeups import Wakeups
 from homeport.operations import Finding, Operations
 from homeport.wiring.house import House, every
 
@@ -49,7 +50,7 @@ async def storage(house: House) -> None:
 
 async def eventlog(house: House) -> None:
     """The log and its chores."""
-    log_of_events = EventLog(house.get(Database))
+    log_of_events = EventLog(house.get(Database), house.get(Wakeups))
     await log_of_events.start()
     house.rooms.push_async_callback(log_of_events.stop)
     house.provide(log_of_events)

@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from homeport.settings import Settings
-from homeport.wiring import agent, ground, people
+from homeport.wiring import agent, ground, nodes, people
 from homeport.wiring.house import House, refuse_unsafe
 
 ROOMS: tuple[Callable[[House], Awaitable[None]], ...] = (
     ground.storage,
+    nodes.wakeups,
     ground.eventlog,
     people.identity,
     people.projects,
