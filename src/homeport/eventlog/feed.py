@@ -82,6 +82,7 @@ class Feed:
         version: Grows with every change; a reader that has seen it has nothing to do.
         volume: Characters and bytes that came in since the feed was made: how far it moved on.
         shared: Frames of committed events, and of the text of closed messages.
+        steps: What readers made of this version, by the place where they stood.
         refreshing: Held by whoever brings the feed up to the database.
     """
 
@@ -94,6 +95,7 @@ class Feed:
         "live",
         "refreshing",
         "shared",
+        "steps",
         "stream",
         "subscribers",
         "version",
@@ -108,6 +110,7 @@ class Feed:
         self.live: LiveMessage | None = None
         self.subscribers = 0
         self.shared = Shared()
+        self.steps: dict[Hashable, Any] = {}
         self.refreshing = asyncio.Lock()
         self._ring: dict[int, Record] = {}
         self._ring_bytes = 0
@@ -146,6 +149,7 @@ class Feed:
     def touch(self) -> None:
         """Says that something changed; wakes everybody who waits."""
         self.version += 1
+        self.steps.clear()
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -165,6 +169,7 @@ class Feed:
             self._ring.clear()
             self._ring_bytes = 0
             self.shared.clear()
+            self.steps.clear()
             if self.live is not None:
                 self.live.shared.clear()
         self._rested = self.version

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from homeport.dispatch.models import RunRow
 from homeport.dispatch.queue import run_by_id
@@ -15,6 +15,17 @@ from homeport.kernel.db import ReadSession, WriteSession
 from homeport.kernel.ids import is_id
 from homeport.sessions.errors import ApprovalNotFound, RunNotFound, SessionNotFound
 from homeport.sessions.models import ApprovalRow, SessionRow
+
+# Every request about a session begins with this one, so it is built and compiled once.
+_session = (
+    select(SessionRow)
+    .where(
+        SessionRow.id == bindparam("session_id"),
+        SessionRow.user_id == bindparam("user_id"),
+        SessionRow.state != "deleted",
+    )
+    .execution_options(populate_existing=True)
+)
 
 
 def stream_of(session_id: str) -> str:
@@ -31,12 +42,8 @@ async def session_for(
         SessionNotFound: Absent, deleted, or somebody else's.
     """
     if is_id(session_id):
-        query = select(SessionRow).where(
-            SessionRow.id == session_id,
-            SessionRow.user_id == caller.user_id,
-            SessionRow.state != "deleted",
-        )
-        found = await session.scalar(query.execution_options(populate_existing=True))
+        values = {"session_id": session_id, "user_id": caller.user_id}
+        found = await session.scalar(_session, values)
         if found is not None:
             return found
     raise SessionNotFound(f"No session {session_id[:64]} among yours.")

@@ -176,7 +176,7 @@ async def test_command_when_it_fails_by_our_mistake_then_it_gets_one_error_witho
     async def mistaken(*_: object) -> None:
         raise ZeroDivisionError("the secret")
 
-    monkeypatch.setattr(reader_module.read, "head_of", mistaken)
+    monkeypatch.setattr(reader_module.read, "standing", mistaken)
     async with desk(hall.address, hall.headers) as client:
         answer = await client.ask("subscribe", session_id=hall.session_id)
         assert (answer["status"], answer["error"]["code"]) == (500, "internal")

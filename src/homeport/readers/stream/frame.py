@@ -12,6 +12,8 @@ from homeport.kernel import clock
 
 INLINE_BYTES = 32 * 1024
 """Tool inputs and results above this travel as `truncated, size, href`."""
+LIVE_BYTES = 200
+"""What a live frame takes beside its text."""
 
 
 class Frame:
@@ -20,22 +22,41 @@ class Frame:
     Attributes:
         cursor: Where a reader stands after this frame; `id:` on SSE, a member of the JSON.
         kind: A kind of the catalogue, or one of the live ones (API.md 5).
-        data: One JSON object on one line, UTF-8.
+        members: What a live frame says beside that, for wires of other forms; None for an event.
         length: Code points that a delta moves its reader on; 0 for all else.
+        size: About as many bytes as it travels in.
         record: The stored event behind it, if it is one.
     """
 
-    __slots__ = ("_sse", "cursor", "data", "kind", "length", "record")
+    __slots__ = ("_data", "_sse", "cursor", "kind", "length", "members", "record", "size")
 
     def __init__(
-        self, cursor: str, kind: str, data: bytes, *, length: int = 0, record: Record | None = None
+        self,
+        cursor: str,
+        kind: str,
+        *,
+        data: bytes | None = None,
+        members: dict[str, Any] | None = None,
+        length: int = 0,
+        size: int,
+        record: Record | None = None,
     ) -> None:
         self.cursor = cursor
         self.kind = kind
-        self.data = data
+        self.members = members
         self.length = length
+        self.size = size
         self.record = record
+        self._data = data
         self._sse: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """One JSON object on one line, UTF-8; of a live frame made when first asked for."""
+        if self._data is None:
+            head = {"cursor": self.cursor, "kind": self.kind, "at": clock.rfc3339(clock.utc_now())}
+            self._data = orjson.dumps(head | (self.members or {}))
+        return self._data
 
     @property
     def sse(self) -> bytes:
@@ -49,10 +70,17 @@ class Frame:
         return self._sse
 
 
-def live_frame(cursor: str, kind: str, members: dict[str, Any], *, length: int = 0) -> Frame:
+def live_frame(cursor: str, kind: str, members: dict[str, Any]) -> Frame:
     """A frame that is computed by the reader and stored nowhere."""
-    head = {"cursor": cursor, "kind": kind, "at": clock.rfc3339(clock.utc_now())}
-    return Frame(cursor, kind, orjson.dumps(head | members), length=length)
+    return Frame(cursor, kind, members=members, size=LIVE_BYTES)
+
+
+def delta_frame(cursor: str, members: dict[str, Any]) -> Frame:
+    """A piece of an open message's text."""
+    text: str = members["text"]
+    bytes_each = 1 if text.isascii() else 4
+    size = LIVE_BYTES + bytes_each * len(text)
+    return Frame(cursor, "message.delta", members=members, length=len(text), size=size)
 
 
 def event_frame(cursor: str, record: Record) -> Frame:
@@ -60,7 +88,8 @@ def event_frame(cursor: str, record: Record) -> Frame:
     payload = record.payload
     if record.bounds == "closes" or len(payload) > INLINE_BYTES:
         payload = orjson.dumps(_for_the_wire(record, orjson.loads(payload)))
-    return Frame(cursor, record.kind, _document(cursor, record, payload), record=record)
+    data = _document(cursor, record, payload)
+    return Frame(cursor, record.kind, data=data, size=len(data), record=record)
 
 
 def whole_event(record: Record) -> bytes:

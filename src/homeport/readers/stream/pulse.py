@@ -8,6 +8,7 @@ when the server is about to go. A line is cut only where its reader can resume.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
@@ -18,12 +19,14 @@ import structlog
 from homeport.identity.access import Caller, Callers
 from homeport.kernel.errors import Unavailable
 from homeport.kernel.http.draining import Draining
+from homeport.readers.stream.errors import TooManyStreams
 from homeport.readers.stream.reader import Reader
 
 TICK_S = 1.0
 HEARTBEAT_TICKS = 15
 MOST_BEHIND = 256 * 1024
 CHECKERS = 8
+STREAMS_PER_USER = 2_000
 _logger = structlog.get_logger(__name__)
 
 
@@ -109,17 +112,43 @@ W = TypeVar("W", bound=Watch)
 
 
 class Pulse:
-    """The timer. `run` is a chore of the process."""
+    """The timer. `run` is a chore of the process.
 
-    def __init__(self, callers: Callers, draining: Draining) -> None:
+    Args:
+        per_user: Streams and long-polls of one user at once, on this node.
+    """
+
+    def __init__(
+        self, callers: Callers, draining: Draining, *, per_user: int = STREAMS_PER_USER
+    ) -> None:
         self._callers = callers
         self._draining = draining
+        self._per_user = per_user
+        self._seated: Counter[str] = Counter()
         self._watches: dict[Caller, set[Watch]] = {}
 
     @property
     def draining(self) -> bool:
         """Whether the server is about to go."""
         return self._draining.begun
+
+    @contextmanager
+    def seat(self, caller: Caller) -> Generator[None]:
+        """A place for one more stream or long-poll of the caller's, while the block lasts.
+
+        Raises:
+            TooManyStreams: The user has as many as one may.
+        """
+        user = caller.user_id
+        if self._seated[user] >= self._per_user:
+            raise TooManyStreams(f"One user has {self._per_user} open at most.", retry_after=1)
+        self._seated[user] += 1
+        try:
+            yield
+        finally:
+            self._seated[user] -= 1
+            if not self._seated[user]:
+                del self._seated[user]
 
     def line(self, reader: Reader, caller: Caller) -> AbstractContextManager[Line]:
         """An open line for as long as the block lasts."""

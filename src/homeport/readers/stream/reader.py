@@ -8,19 +8,28 @@ a message is sent up to what is known, then events; a close waits for the rest o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 
 from homeport.eventlog import Cursor, EventLog, Record, read
-from homeport.eventlog.cursor import BadCursor, CursorAhead
+from homeport.eventlog.cursor import LARGEST, BadCursor, CursorAhead
 from homeport.eventlog.errors import StreamNotFound
 from homeport.eventlog.feed import Feed, Shared
-from homeport.eventlog.text import DELTA_CHARACTERS, Block, blocks_of
+from homeport.eventlog.text import Block, blocks_of
+from homeport.kernel.db import ReadSession
 from homeport.readers.stream.frame import Frame, event_frame, live_frame
+from homeport.readers.stream.pieces import next_piece
 
 BATCH_BYTES = 64 * 1024
 LAST_KIND = "session.deleted"
+_NOTHING: Sequence[Frame] = ()
+
+Check = Callable[[ReadSession], Awaitable[object]]
+"""Says whether a stream may be read at all, in the snapshot in which it is opened."""
+
+_Place = tuple[int, int, int, str | None]
+_Step = tuple[Sequence[Frame], _Place, tuple[bool, bool, bool]]
 
 
 class Reader:
@@ -50,21 +59,28 @@ class Reader:
     def __init__(
         self, log: EventLog, feed: Feed, at: Cursor, *, message_id: str | None = None
     ) -> None:
-        self.over = False
-        self.behind = False
+        self.over: bool = False
+        self.behind: bool = False
         self._log = log
         self._stream = feed.stream
         self._feed = feed
-        self._seq, self._block, self._offset = at.seq, at.block, at.offset
-        self._message_id = message_id  # the one that is open at the cursor
+        self._seq: int = at.seq
+        self._block: int = at.block
+        self._offset: int = at.offset
+        self._message_id: str | None = message_id  # the one that is open at the cursor
         self._page: dict[int, Record] = {}
         self._seen = -1  # the feed's version at the last look
-        self._drained = False  # nothing was left behind at that look
+        self._drained: bool = False  # nothing was left behind at that look
         self._waiting: asyncio.Future[None] | None = None
 
     @classmethod
-    async def open(cls, log: EventLog, stream: str, after: str | None) -> Reader:
+    async def open(
+        cls, log: EventLog, stream: str, after: str | None, *, check: Check | None = None
+    ) -> Reader:
         """A reader that stands at `after`, or, without it, at the open message or the end.
+
+        Args:
+            check: Asked first; what it raises goes to the caller.
 
         Raises:
             BadCursor: `after` is no cursor of this stream.
@@ -72,33 +88,35 @@ class Reader:
             StreamNotFound: Nothing was ever appended to the stream.
             Unavailable: The database is busy or does not answer.
         """
-        asked = None if after is None else Cursor.parse(after)
         feed = log.feeds.attach(stream)
         try:
-            reader = cls(log, feed, asked or Cursor(0))
-            await reader._stand(asked)
+            reader = cls(log, feed, Cursor(0))
+            await reader._stand(after, check)
         except BaseException:
             log.feeds.detach(feed)
             raise
         return reader
 
-    async def _stand(self, asked: Cursor | None) -> None:
+    async def _stand(self, after: str | None, check: Check | None) -> None:
         async with self._log.database.read() as session:
-            head = await read.head_of(session, self._stream)
-            if head is None:
-                raise StreamNotFound
-            if asked is not None and asked.seq > head:
-                raise CursorAhead(f"The log ends at {head}.")
-            opened = await read.opened_at(session, self._stream, asked.seq if asked else head)
-            writing = await read.open_message(session, self._stream)
+            if check is not None:
+                await check(session)
+            asked = None if after is None else Cursor.parse(after)
+            seq = LARGEST if asked is None else asked.seq
+            found = await read.standing(session, self._stream, seq)
+        if found is None:
+            raise StreamNotFound
         if asked is None:
-            self._seq = head if opened is None else opened.seq - 1
-        elif opened is not None:
-            self._message_id = orjson.loads(opened.payload)["message_id"]
-        elif asked.block >= 0:
+            self._seq = found.head if found.opened is None else found.opened - 1
+        elif asked.seq > found.head:
+            raise CursorAhead(f"The log ends at {found.head}.")
+        elif asked.block >= 0 and found.opened is None:
             raise BadCursor("No message is open at this cursor.")
-        self._feed.heard(head)
-        if writing is not None and self._feed.live is None:
+        else:
+            self._seq, self._block, self._offset = asked.seq, asked.block, asked.offset
+            self._message_id = found.message_id
+        self._feed.heard(found.head)
+        if found.writing and self._feed.live is None:
             await self._log.refresh(self._feed)
 
     def close(self) -> None:
@@ -157,11 +175,33 @@ class Reader:
         return frames
 
     def at_hand(self) -> Sequence[Frame]:
-        """The part of `ready` that needs no database; `behind` says whether that has more."""
+        """The part of `ready` that needs no database; `behind` says whether that has more.
+
+        What lies behind a place is the same for everybody who stands there: the first to look
+        tells the others, until the feed moves on.
+        """
+        feed = self._feed
+        if feed.version == self._seen and self._drained:
+            return _NOTHING
+        if self._page or feed.subscribers < 2:
+            return self._looked()
+        place = (self._seq, self._block, self._offset)
+        step: _Step | None = feed.steps.get(place)
+        if step is None:
+            frames = self._looked()
+            if not self._page:
+                now = (self._seq, self._block, self._offset, self._message_id)
+                feed.steps[place] = (frames, now, (self._drained, self.behind, self.over))
+            return frames
+        frames, place, flags = step
+        self._seq, self._block, self._offset, self._message_id = place
+        self._drained, self.behind, self.over = flags
+        self._seen = feed.version
+        return frames
+
+    def _looked(self) -> Sequence[Frame]:
         feed = self._feed
         frames: list[Frame] = []
-        if feed.version == self._seen and self._drained:
-            return frames
         self._seen, self._drained, self.behind, budget = feed.version, False, False, BATCH_BYTES
         while True:
             live = feed.live
@@ -200,9 +240,9 @@ class Reader:
         frame = self._feed.shared.get(key)
         if frame is None:
             frame = event_frame(self.cursor, record)
-            self._feed.shared.put(key, frame, len(frame.data))
+            self._feed.shared.put(key, frame, frame.size)
         frames.append(frame)
-        return budget - len(frame.data)
+        return budget - frame.size
 
     def _rest(self, record: Record, frames: list[Frame], budget: int) -> int:
         """The remaining text of a closed message; all of it again when more was shown than kept."""
@@ -218,7 +258,7 @@ class Reader:
             self._block, self._offset = -1, 0
             reset = live_frame(self.cursor, "message.reset", {"message_id": self._message_id})
             frames.append(reset)
-            budget -= len(reset.data)
+            budget -= reset.size
         return self._text(blocks, shared, record.seq, frames, budget)
 
     def _text(
@@ -237,45 +277,19 @@ class Reader:
         last = len(blocks) - 1
         end = blocks[last].length if blocks else 0
         while budget > 0 and (self._block < last or (self._block == last and self._offset < end)):
-            key = (self._seq, self._block, self._offset, closed)
+            place = (self._seq, self._block, self._offset)
+            key = (*place, closed)
             frame = shared.get(key)
             if frame is None:
-                frame = self._piece(blocks)
+                frame = next_piece(blocks, Cursor(*place), self._message_id)
                 if frame is None:
                     break
-                shared.put(key, frame, len(frame.data))
+                if self._feed.subscribers > 1:
+                    shared.put(key, frame, frame.size)
             if frame.length:
                 self._offset += frame.length
             else:
                 self._block, self._offset = self._block + 1, 0
             frames.append(frame)
-            budget -= len(frame.data)
+            budget -= frame.size
         return budget
-
-    def _piece(self, blocks: Sequence[Block]) -> Frame | None:
-        if 0 <= self._block < len(blocks):
-            block = blocks[self._block]
-            piece = block.since(self._offset, DELTA_CHARACTERS)
-            if piece:
-                after = Cursor(self._seq, self._block, self._offset + len(piece))
-                members = {
-                    "message_id": self._message_id,
-                    "block": self._block,
-                    "offset": self._offset,
-                    "type": block.delta_type,
-                    "text": piece,
-                }
-                return live_frame(str(after), "message.delta", members, length=len(piece))
-            if self._offset > block.length:
-                return None
-        if self._block + 1 < len(blocks):
-            block = blocks[self._block + 1]
-            members = {
-                "message_id": self._message_id,
-                "block": self._block + 1,
-                "type": block.type,
-                "id": block.id,
-                "name": block.name,
-            }
-            return live_frame(str(Cursor(self._seq, self._block + 1)), "block.started", members)
-        return None

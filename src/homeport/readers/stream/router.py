@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query
@@ -9,14 +10,14 @@ from starlette.responses import Response
 
 from homeport.eventlog import EventLog, read
 from homeport.eventlog.cursor import LARGEST
-from homeport.identity.access import SignedIn
+from homeport.identity.access import Caller, SignedIn
 from homeport.identity.following import Following
 from homeport.kernel.http.provide import provided
 from homeport.readers.stream.errors import EventNotFound
 from homeport.readers.stream.frame import whole_event
 from homeport.readers.stream.longpoll import answer
 from homeport.readers.stream.pulse import Pulse
-from homeport.readers.stream.reader import Reader
+from homeport.readers.stream.reader import Check, Reader
 from homeport.readers.stream.schemas import FrameDocument, Frames
 from homeport.readers.stream.sse import EventStream
 from homeport.sessions.access import session_for, stream_of
@@ -59,10 +60,14 @@ async def stream(
     ] = None,
 ) -> Response:
     """Follow the session: what happened behind a cursor, then what happens, as it happens."""
-    async with log.database.read() as session:
-        await session_for(session, caller, session_id)
-    cursor = last_event_id or after
-    return EventStream(log, pulse, caller, stream=stream_of(session_id), after=cursor)
+    return EventStream(
+        log,
+        pulse,
+        caller,
+        stream=stream_of(session_id),
+        after=last_event_id or after,
+        check=_visible(caller, session_id),
+    )
 
 
 @router.get("/events", response_class=Response, responses={200: {"model": Frames}})
@@ -79,14 +84,14 @@ async def events(
     ] = 0,
 ) -> Response:
     """Read what happened behind a cursor; the same frames as on the stream, as one answer."""
-    async with log.database.read() as session:
-        await session_for(session, caller, session_id)
-    reader = await Reader.open(log, stream_of(session_id), after)
-    try:
-        with pulse.line(reader, caller) as line:
-            body = await answer(line, limit=limit, wait_s=wait)
-    finally:
-        reader.close()
+    check = _visible(caller, session_id)
+    with pulse.seat(caller):
+        reader = await Reader.open(log, stream_of(session_id), after, check=check)
+        try:
+            with pulse.line(reader, caller) as line:
+                body = await answer(line, limit=limit, wait_s=wait)
+        finally:
+            reader.close()
     headers = {"cache-control": "no-store"}
     return Response(body, media_type="application/json", headers=headers)
 
@@ -102,3 +107,8 @@ async def event(
     if record is None:
         raise EventNotFound(f"This session has no event {seq}.")
     return Response(whole_event(record), media_type="application/json")
+
+
+def _visible(caller: Caller, session_id: str) -> Check:
+    """Refuses a session that is not the caller's."""
+    return partial(session_for, caller=caller, session_id=session_id)

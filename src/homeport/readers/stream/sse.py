@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from contextlib import nullcontext
+from typing import Protocol, cast
 
 import structlog
 from starlette.responses import Response
@@ -18,9 +19,10 @@ from starlette.types import Receive, Scope, Send
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller
 from homeport.kernel.errors import HomeportError
+from homeport.kernel.http.middleware.exchange import answer_at_edge
 from homeport.readers.stream.frame import Frame, live_frame
 from homeport.readers.stream.pulse import End, Line, Pulse
-from homeport.readers.stream.reader import Reader
+from homeport.readers.stream.reader import Check, Reader
 
 RETRY_MS = (500, 3_000)
 """Between these every client picks its moment to come back after a restart."""
@@ -76,6 +78,9 @@ class EventWire:
         return b"retry: %d\n%b" % (retry_ms, frame.sse)
 
 
+_EVENTS = EventWire()
+
+
 class EventStream(Response):
     """The frames of `stream` behind `after`, for as long as both sides wish.
 
@@ -84,11 +89,13 @@ class EventStream(Response):
 
     Args:
         after: A cursor; None for the open message or the end of the log.
+        check: Asked before anything is read; what it raises is answered. A stream with one has a
+            seat among its caller's; without it somebody has been let in already.
         wire: How the frames are written; our own event stream unless told otherwise.
         headers: More response headers.
 
     Raises:
-        BadCursor, CursorAhead, StreamNotFound, Unavailable: Before the first byte, when called.
+        BadCursor, CursorAhead, StreamNotFound, TooManyStreams, Unavailable: Before the first byte.
     """
 
     def __init__(
@@ -99,6 +106,7 @@ class EventStream(Response):
         *,
         stream: str,
         after: str | None,
+        check: Check | None = None,
         wire: Wire | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -106,46 +114,47 @@ class EventStream(Response):
         self.background = None
         self.body = b""
         extra = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
-        self.raw_headers = [*_HEADERS, *extra]
-        self._wire = wire or EventWire()
+        self.raw_headers = [*_HEADERS, *extra] if extra else _HEADERS
+        self._wire = wire or _EVENTS
         self._log = log
         self._pulse = pulse
         self._caller = caller
         self._stream = stream
         self._after = after
+        self._check = check
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
-        reader = await Reader.open(self._log, self._stream, self._after)
-        try:
-            with self._pulse.line(reader, self._caller) as line:
-                # A task of its own: what resumes per delta does not stand below every layer.
-                line.sender = asyncio.create_task(self._serve(line, send), name="stream.send")
-                listener = asyncio.create_task(_listen(receive, line), name="stream.listen")
-                try:
-                    await line.sender
-                except asyncio.CancelledError:
-                    if line.end is None or not line.sender.cancelled() or _cancelling():
-                        raise
-                finally:
-                    listener.cancel()
-        finally:
-            reader.close()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, at the edge: a stream lasts, and what routed it need not."""
+        await answer_at_edge(scope, receive, send, self._answer)
+
+    async def _answer(self, receive: Receive, send: Send) -> None:
+        seat = nullcontext() if self._check is None else self._pulse.seat(self._caller)
+        with seat:
+            reader = await Reader.open(self._log, self._stream, self._after, check=self._check)
+            try:
+                with self._pulse.line(reader, self._caller) as line:
+                    await self._follow(line, receive, send)
+            finally:
+                reader.close()
         if line.end in {End.BEHIND, End.REVOKED}:
             _logger.info("stream.ended", stream=self._stream, why=line.end, at=reader.cursor)
 
-    async def _serve(self, line: Line, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        await _pump(line, self._wire, send)
-        last = self._wire.farewell(line)
-        await send({"type": "http.response.body", "body": last, "more_body": False})
-
-
-def _cancelling() -> bool:
-    """Whether somebody wants the whole request to end, not only its sender."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    async def _follow(self, line: Line, receive: Receive, send: Send) -> None:
+        """Sends, and is torn out of a send by `Line.finish` when the client does not take it."""
+        sender = line.sender = cast("asyncio.Task[None]", asyncio.current_task())
+        listener = asyncio.create_task(_listen(receive, line), name="stream.listen")
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await _pump(line, self._wire, send)
+            last = self._wire.farewell(line)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+        except asyncio.CancelledError:
+            torn = line.end is not None and line.sending is not None
+            if not torn or sender.uncancel():
+                raise  # somebody else wants the whole request to end
+        finally:
+            line.sender = None
+            listener.cancel()
 
 
 async def _pump(line: Line, wire: Wire, send: Send) -> None:

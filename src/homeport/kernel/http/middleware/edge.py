@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Awaitable
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homeport.kernel.http.errors import failure_response
-from homeport.kernel.http.middleware.exchange import Headers, begin, header
+from homeport.kernel.http.middleware.exchange import (
+    TAIL,
+    Headers,
+    Tail,
+    begin,
+    header,
+)
 from homeport.kernel.ids import new_id
 
 REQUEST_ID_PATTERN = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -54,9 +61,10 @@ class Edge:
         request_id = _request_id(scope)
         extra = begin(scope, request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        given = frozenset(scope)
         status = 0
 
-        async def send_from_edge(message: Message) -> None:
+        def send_from_edge(message: Message) -> Awaitable[None]:
             nonlocal status
             if not status and message["type"] in STARTS:
                 status = int(message.get("status", 101))
@@ -64,10 +72,13 @@ class Edge:
                 message["headers"] = self._headers(
                     message.get("headers", ()), extra, request_id, elapsed
                 )
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, send_from_edge)
+            tail = _detached(scope, given)
+            if tail is not None:
+                await tail(receive, send_from_edge)
         except ClientDisconnect:
             status = status or 499  # nobody is left to answer; nginx's number, for the log alone
         except Exception as error:  # noqa: BLE001 - the last net: logged and answered
@@ -90,6 +101,15 @@ class Edge:
             (b"server-timing", b"app;dur=%.3f" % (elapsed * 1000)),
         ]
         return headers
+
+
+def _detached(scope: Scope, given: frozenset[str]) -> Tail | None:
+    """What goes on without the layers below, if anything does; they leave nothing behind then."""
+    tail: Tail | None = scope[TAIL]
+    if tail is not None:
+        for name in scope.keys() - given:
+            del scope[name]
+    return tail
 
 
 def _request_id(scope: Scope) -> str:

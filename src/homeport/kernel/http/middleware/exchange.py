@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import cast
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
+Tail = Callable[[Receive, Send], Awaitable[None]]
 
 REQUEST_ID = "homeport.request_id"
 RESPONSE_HEADERS = "homeport.response_headers"
+TAIL = "homeport.tail"
 
 
 def begin(scope: Scope, request_id: str) -> Headers:
@@ -17,7 +20,20 @@ def begin(scope: Scope, request_id: str) -> Headers:
     headers: Headers = []
     scope[REQUEST_ID] = request_id
     scope[RESPONSE_HEADERS] = headers
+    scope[TAIL] = None
     return headers
+
+
+async def answer_at_edge(scope: Scope, receive: Receive, send: Send, tail: Tail) -> None:
+    """Answers with `tail`, once every layer between here and the edge has returned.
+
+    For an answer that lasts: what the layers hold for a request would be held for all that time,
+    and each of them would hand on every chunk. Without an edge (the app alone) it is done here.
+    """
+    if TAIL in scope:
+        scope[TAIL] = tail
+    else:
+        await tail(receive, send)
 
 
 def request_id_of(scope: Scope) -> str:
