@@ -62,6 +62,7 @@ async def test_agent_when_the_session_is_known_then_it_answers_there_and_history
     assert claude.requests[1].body["max_tokens"] > 4096, "an agent's turn has the model's maximum"
 
 
+@pytest.mark.requirement("26")
 async def test_agent_when_a_client_makes_the_session_id_then_the_session_is_made_for_it(
     ada: Person, bob: Person
 ) -> None:
@@ -336,6 +337,7 @@ async def test_stream_when_an_attempt_breaks_then_a_blank_line_parts_it_from_the
     assert answer["choices"][0]["message"]["content"] == "The whole answer"
 
 
+@pytest.mark.requirement("26")
 async def test_status_when_the_agent_works_then_it_says_so_and_delete_stops_it(
     ada: Person, bob: Person
 ) -> None:

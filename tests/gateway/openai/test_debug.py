@@ -154,6 +154,7 @@ async def test_debug_when_the_call_would_fail_then_it_fails_alike(
     assert (answer.status, document["error"]["code"]) == (status, code)
 
 
+@pytest.mark.requirement("26")
 async def test_debug_when_the_session_is_somebody_elses_or_nobody_asks_then_it_is_refused(
     ada: Person, bob: Person
 ) -> None:

@@ -76,6 +76,7 @@ def _without_close(heard: Heard) -> Heard:
     cuts=st.lists(st.integers(1, 30), min_size=1, max_size=8),
     keyed=st.booleans(),
 )
+@pytest.mark.requirement("F4")
 async def test_stream_when_it_is_cut_again_and_again_while_it_runs_then_nothing_is_lost_or_twice(
     ada: Person, said: str, cuts: list[int], keyed: bool
 ) -> None:
@@ -173,6 +174,7 @@ async def test_key_when_the_post_is_repeated_then_it_is_the_same_run_from_its_be
     assert foreign.status == 200, "a key is the user's own"
 
 
+@pytest.mark.requirement("48")
 async def test_key_when_the_body_differs_then_it_is_422_and_nothing_is_said(ada: Person) -> None:
     key = new_key()
     session_id = await working_session(ada)
@@ -218,6 +220,7 @@ async def test_key_when_the_session_was_cleared_since_then_the_answer_is_still_t
         ("{session}/{head}.0.5", 400, "stream.bad-cursor"),
     ],
 )
+@pytest.mark.requirement("F5")
 async def test_last_event_id_when_it_is_none_of_the_sessions_then_it_is_told_so(
     ada: Person, where: str, status: int, code: str
 ) -> None:
@@ -232,6 +235,7 @@ async def test_last_event_id_when_it_is_none_of_the_sessions_then_it_is_told_so(
     assert len(await ada.runs(session_id)) == 1
 
 
+@pytest.mark.requirement("26")
 async def test_last_event_id_when_the_session_is_somebody_elses_then_it_is_not_found(
     ada: Person, bob: Person
 ) -> None:

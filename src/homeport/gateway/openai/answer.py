@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -29,6 +30,7 @@ from homeport.kernel.http.errors import known_failure
 from homeport.providers.blocks import STREAMED_INPUT
 from homeport.providers.port import BlockDelta, BlockStarted, Completed, ProviderEvent
 
+_logger = structlog.get_logger(__name__)
 _STREAM_HEADERS = {
     "content-type": "text/event-stream",
     "cache-control": "no-store",
@@ -113,7 +115,9 @@ class Stream(_Answer):
             async for event in events:
                 await _body(send, self._translate(event))
         except Exception as error:  # noqa: BLE001 - the answer has begun: it is told in it
-            last = error_frame(known_failure(error, scope), scope)
+            failure = known_failure(error, scope)
+            _logger.info("chat.broke-off", code=failure.code, model=self._call.model.id)
+            last = error_frame(failure, scope)
         await self._call.end()
         await send({"type": "http.response.body", "body": last + DONE, "more_body": False})
 

@@ -43,9 +43,31 @@ Hands = Annotated[Dispatcher, provided(Dispatcher)]
 Beat = Annotated[Pulse, provided(Pulse)]
 Chat = Annotated[ChatSettings, provided(ChatSettings)]
 
+_TOLD = """A `chat.completion`, or with `stream` its chunks: `data: ` and JSON, ended by `[DONE]`,
+also after an error, which is a frame `{"error": {...}}`.
+
+With `session_id` or `project_id` the agent answers: the newest user message is said in the session,
+whose history the server has. Both forms then carry `session_id`; the document has
+`homeport {run_id, status, cursor, approval_id?}` and comes after CHAT_ANSWER_WITHIN seconds at the
+latest, with the text so far, or as soon as people are asked. Beside the chunks of a stream stand
+frames without `object`, whose `choices` add nothing, so that plain clients pass over them:
+
+* `{type: tool_use, id, name, input}`
+* `{type: tool_result, tool_id, name, is_error, content, duration_ms, exit_code}`
+* `{type: approval_request, id, tool, input, summary}`
+* `{type: usage, input_tokens, output_tokens, total_cost}`
+* `{type: heartbeat}`, when nothing was sent for 15 seconds
+
+Each frame has `id: <session_id>/<cursor>`, but for the last ones, which close the answer. The same
+POST with the last id as `Last-Event-ID` goes on with the same run behind that frame; with the same
+`Idempotency-Key` it is sent the same run from its beginning. Neither says the message again. While
+another run is unfinished the answer is 409 `session.busy` with the same member `homeport`. Where an
+attempt of the model broke off and was taken again, a blank line parts what was shown of it from the
+next one.
+"""
 _ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "A `chat.completion`, or with `stream` its chunks, ended by `[DONE]`.",
+        "description": _TOLD,
         "headers": {
             "X-Homeport-Ignored": {
                 "description": "Members of the request that had no effect",
