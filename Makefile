@@ -11,6 +11,13 @@ TESTS ?= tests
 ARGS ?=
 SOURCES := src tests scripts $(wildcard bench)
 
+# A virtual environment neither moves nor outlives its Python.
+ifneq ($(MAKECMDGOALS),clean)
+ifeq ($(shell test ! -s $(VENV)/.made || { test -x $(BIN)/python && test "$$(cat $(VENV)/.made)" = "$(CURDIR)"; } || echo stale),stale)
+$(error $(VENV) was made at another path, or by a Python that is gone: make clean, then the same again)
+endif
+endif
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

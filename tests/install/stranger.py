@@ -16,7 +16,7 @@ import time
 import urllib.request  # noqa: TID251 - a stranger has nothing else
 from pathlib import Path
 
-PATIENCE_S = 300.0
+PATIENCE_S = 600.0
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 CURL = re.compile(r"^  try +(curl .*)$", re.MULTILINE)
 

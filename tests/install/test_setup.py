@@ -20,6 +20,8 @@ def clone(tmp_path: Path) -> Path:
     """As much of the repository as a set-up reads, at a path with spaces."""
     folder = tmp_path / "my code & more"
     folder.mkdir()
+    for name in ("src", "tests"):
+        (folder / name).mkdir()
     for name in ("scripts", "requirements"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("Makefile", "pyproject.toml"):
@@ -104,6 +106,17 @@ def test_setup_when_a_platform_has_no_servers_then_the_tools_are_enough(clone: P
     result = make(clone, ".venv/.servers", no_index="1", find_links=str(empty))
     assert result.returncode == 0, result.stderr
     assert "not for this platform" in result.stdout
+
+
+def test_setup_when_the_clone_was_moved_then_it_says_what_to_do(clone: Path) -> None:
+    made = make(clone, ".venv/.made", f"PYTHON={sys.executable}")
+    assert made.returncode == 0, made.stderr
+    moved = clone.rename(clone.with_name("elsewhere"))
+    refused = make(moved, "run")
+    assert refused.returncode != 0
+    assert "make clean, then the same again" in refused.stderr
+    assert make(moved, "clean").returncode == 0
+    assert make(moved, ".venv/.made", f"PYTHON={sys.executable}").returncode == 0
 
 
 def test_lock_when_the_pip_beside_it_was_changed_then_the_check_says_so(clone: Path) -> None:
