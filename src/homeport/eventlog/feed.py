@@ -83,7 +83,6 @@ class Feed:
         volume: Characters and bytes that came in since the feed was made: how far it moved on.
         shared: Frames of committed events, and of the text of closed messages.
         steps: What readers made of this version, by the place where they stood.
-        refreshing: Held by whoever brings the feed up to the database.
     """
 
     __slots__ = (
@@ -93,7 +92,6 @@ class Feed:
         "_waiting",
         "head",
         "live",
-        "refreshing",
         "shared",
         "steps",
         "stream",
@@ -111,7 +109,6 @@ class Feed:
         self.subscribers = 0
         self.shared = Shared()
         self.steps: dict[Hashable, Any] = {}
-        self.refreshing = asyncio.Lock()
         self._ring: dict[int, Record] = {}
         self._ring_bytes = 0
         self._rested = 0

@@ -40,14 +40,6 @@ _standing = text(
     " LEFT JOIN event_payloads p ON p.stream_id = b.stream_id AND p.seq = b.seq"
     " LEFT JOIN open_messages o ON o.stream_id = s.id WHERE s.name = :stream"
 )
-_standing = text(
-    "SELECT s.head_seq, b.seq, p.payload, o.started_seq FROM streams s"
-    " LEFT JOIN events b ON b.stream_id = s.id AND b.bounds = 'opens' AND b.seq ="
-    " (SELECT e.seq FROM events e WHERE e.stream_id = s.id AND e.bounds IS NOT NULL"
-    " AND e.seq <= :seq ORDER BY e.seq DESC LIMIT 1)"
-    " LEFT JOIN event_payloads p ON p.stream_id = b.stream_id AND p.seq = b.seq"
-    " LEFT JOIN open_messages o ON o.stream_id = s.id WHERE s.name = :stream"
-)
 _position = text("SELECT COALESCE(MAX(position), 0) FROM events")
 _moved = text(
     "SELECT s.name, MAX(e.seq), MAX(e.position) FROM events e JOIN streams s ON s.id = e.stream_id"
@@ -71,34 +63,6 @@ class OpenMessage:
     message_id: str
     started_seq: int
     epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a stream stands, for a reader that is about to begin.
-
-    Attributes:
-        head: The stream's last `seq`.
-        opened: Where the message was opened that is open at the reader's place.
-        message_id: Of that message.
-        writing: Whether a message is being written now.
-    """
-
-    head: int
-    opened: int | None
-    message_id: str | None
-    writing: bool
-
-
-async def standing(session: AsyncSession, stream: str, seq: int) -> Standing | None:
-    """How `stream` stands for a reader at `seq`; None when nothing was ever appended to it."""
-    row = (await session.execute(_standing, {"stream": stream, "seq": seq})).first()
-    if row is None:
-        return None
-    head, opened, payload, writing = row
-    if payload is None:
-        return Standing(head, None, None, writing is not None)
-    return Standing(head, opened, orjson.loads(payload)["message_id"], writing is not None)
 
 
 @dataclass(frozen=True, slots=True)
