@@ -147,7 +147,7 @@ def test_search_when_the_pattern_explodes_then_its_process_is_ended(
 
 def test_match_when_the_pattern_eats_memory_then_its_process_is_ended() -> None:
     # Each of the line's characters costs the engine some 76 bytes to come back to.
-    def found(line: bytes) -> list[Hit]:
+    def found(line: bytes) -> list[tuple[int, Hit]]:
         with Matcher(
             "(a|b)*$",
             ignore_case=False,
@@ -157,7 +157,7 @@ def test_match_when_the_pattern_eats_memory_then_its_process_is_ended() -> None:
             seconds=60,
             memory_bytes=160 << 20,
         ) as matcher:
-            return list(matcher.hits(line))
+            return list(matcher.hits([line]))
 
     assert len(found(b"a" * 200_000)) == 1
     with pytest.raises(PatternTooSlow, match="more than 160 MiB"):
@@ -168,7 +168,7 @@ SEARCHER = """
 import sys
 from homeport.files.matching import Matcher
 with Matcher("(a+)+$", ignore_case=False, before=0, after=0, per_file=1, seconds=3) as matcher:
-    list(matcher.hits(b"a" * 5_000 + b"!"))
+    list(matcher.hits([b"a" * 5_000 + b"!"]))
 """
 
 

@@ -34,8 +34,8 @@ class Toolbox:
     sandbox: Sandbox
     registry: Registry = field(default_factory=lambda: Registry(builtin_tools()))
 
-    def context(self, *, timeout_s: float = 60) -> ToolContext:
-        return ToolContext(Workspace(self.root), self.sandbox, timeout_s=timeout_s)
+    def context(self, *, timeout_s: float = 60, **members: Any) -> ToolContext:
+        return ToolContext(Workspace(self.root), self.sandbox, timeout_s=timeout_s, **members)
 
     async def use(
         self, name: str, arguments: dict[str, Any] | None = None, **more: Any

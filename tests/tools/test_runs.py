@@ -138,3 +138,22 @@ async def test_output_when_a_command_never_stops_writing_then_the_log_is_not_flo
     assert len(shown) < 10
     [result] = [event for event in events if event["kind"] == "tool.finished"]
     assert result["details"]["output_bytes"] == 20_000_000 + len("end\n")
+
+
+async def test_write_when_a_person_changed_the_file_in_between_then_their_work_stays(
+    http: aiohttp.ClientSession, obedient: Server, root: Path
+) -> None:
+    agent = await Agent.open(http, obedient, root, mode="bypass")
+    file = root / "notes"
+    write = tool("Write", file_path="notes", content="by the agent")
+
+    [made] = await agent.results(write)
+    assert made["status"] == "completed"
+    file.write_text("by a person")
+    [refused] = await agent.results(write)
+    assert (refused["status"], refused["details"]["code"]) == ("failed", "files.changed")
+    assert file.read_text() == "by a person"
+
+    read, written = await agent.results(tool("Read", file_path="notes"), write)
+    assert (read["status"], written["status"]) == ("completed", "completed")
+    assert file.read_text() == "by the agent"

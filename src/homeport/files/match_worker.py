@@ -8,13 +8,17 @@ import re
 import resource
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any, BinaryIO
 
 OUT_OF_MEMORY = {"error": "memory"}
 
 
 def main() -> None:
-    """Serves one pattern until the input ends: a line for each hit of a frame, then an empty one.
+    """Serves one pattern until the input ends.
+
+    A frame holds contents, each of them a frame again. The answer: for each content a line for each
+    hit, then `null`.
 
     Its limits also hold when the server dies under it, while a pattern keeps it from its input.
     """
@@ -27,6 +31,7 @@ def main() -> None:
         _serve(source, sink, order)
     except MemoryError:
         _say(sink, OUT_OF_MEMORY)
+        sink.flush()
     except BrokenPipeError:
         return  # nobody listens any more
 
@@ -36,12 +41,21 @@ def _serve(source: BinaryIO, sink: BinaryIO, order: dict[str, Any]) -> None:
         expression = re.compile(order["pattern"], re.IGNORECASE if order["ignore_case"] else 0)
     except (re.error, OverflowError, RecursionError) as error:
         _say(sink, {"error": "pattern", "detail": str(error)})
+        sink.flush()
         return
     _say(sink, None)
-    while (data := _frame(source)) is not None:
-        for hit in _hits(expression, data.decode("utf-8", "replace"), order):
-            _say(sink, hit)
-        _say(sink, None)
+    sink.flush()
+    while (frame := _frame(source)) is not None:
+        contents = BytesIO(frame)
+        while (content := _frame(contents)) is not None:
+            found = False
+            for hit in _hits(expression, content.decode("utf-8", "replace"), order):
+                _say(sink, hit)
+                found = True
+            _say(sink, None)
+            if found:
+                sink.flush()  # the next content may be the one that the process is killed over
+        sink.flush()
 
 
 def _hits(expression: re.Pattern[str], text: str, order: dict[str, Any]) -> Iterator[list[Any]]:
@@ -74,10 +88,7 @@ def _frame(source: BinaryIO) -> bytes | None:
 
 
 def _say(sink: BinaryIO, answer: object) -> None:
-    """One line; what follows a whole frame (None) goes out at once."""
     sink.write(json.dumps(answer).encode() + b"\n")
-    if not isinstance(answer, list):
-        sink.flush()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +42,7 @@ class Hit:
 
 
 class Matcher:
-    """A child process that matches one pattern against one content after the other.
+    """A child process that matches one pattern against contents.
 
     Args:
         pattern: The regular expression.
@@ -100,7 +100,8 @@ class Matcher:
         self._timer.daemon = True
         self._timer.start()
         try:
-            list(self._ask(json.dumps(self._order).encode()))
+            self._ask(json.dumps(self._order).encode())
+            self._hear()
         except BaseException:
             self._end()
             raise
@@ -115,29 +116,33 @@ class Matcher:
         """Ends the process, whatever it is doing."""
         self._end()
 
-    def hits(self, data: bytes) -> Iterator[Hit]:
-        """The lines of `data` that fit; to be read to the end before the next data is asked about.
+    def hits(self, contents: Sequence[bytes]) -> Iterator[tuple[int, Hit]]:
+        """The lines that fit, each with the index of its content, in order.
+
+        Many small contents at once spare as many switches between the two processes. To be read to
+        its end before more is asked.
 
         Raises:
             PatternTooSlow: The process ran out of time or memory.
         """
-        for line, text, before, after in self._ask(data):
-            yield Hit(line, text, tuple(before), tuple(after))
+        self._ask(b"".join(_frame(content) for content in contents))
+        for index in range(len(contents)):
+            while (hit := self._hear()) is not None:
+                line, text, before, after = hit
+                yield index, Hit(line, text, tuple(before), tuple(after))
 
-    def _ask(self, frame: bytes) -> Iterator[list[Any]]:
-        """One frame there, lines back; the worker reads all of the first before it answers."""
-        question, answers = self._pipes()
+    def _ask(self, frame: bytes) -> None:
+        """The worker reads all of it before it answers."""
+        question, _ = self._pipes()
         try:
-            question.write(len(frame).to_bytes(8, "big"))
-            question.write(frame)
+            question.write(_frame(frame))
             question.flush()
         except BrokenPipeError:
             raise self._ended() from None
-        while (answer := self._hear(answers)) is not None:
-            yield answer
 
-    def _hear(self, answers: IO[bytes]) -> list[Any] | None:
-        """The next answer; None at the end of a frame's."""
+    def _hear(self) -> list[Any] | None:
+        """The next hit; None behind the last one of a content."""
+        _, answers = self._pipes()
         line = answers.readline(self._line_bytes)
         if not line.endswith(b"\n"):
             raise self._ended()
@@ -175,3 +180,8 @@ class Matcher:
                 pipe.close()
             except BrokenPipeError:
                 continue  # what was not yet sent is of no interest any more
+
+
+def _frame(content: bytes) -> bytes:
+    """Eight bytes of length (big-endian), then the content."""
+    return len(content).to_bytes(8, "big") + content

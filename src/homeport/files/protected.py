@@ -8,25 +8,9 @@ from __future__ import annotations
 import unicodedata
 
 from homeport.files.errors import ProtectedPath
+from homeport.sandbox import PROTECTED_NAMES as BOX_NAMES
 
-PROTECTED_NAMES = (
-    ".git",
-    ".mcp.json",
-    ".claude",
-    ".vscode",
-    ".bashrc",
-    ".bash_profile",
-    ".bash_login",
-    ".bash_logout",
-    ".profile",
-    ".zshrc",
-    ".zshenv",
-    ".zprofile",
-    ".zlogin",
-    ".zlogout",
-    ".gitconfig",
-    ".ripgreprc",
-)
+PROTECTED_NAMES = frozenset({".git", *BOX_NAMES})
 # Code points that HFS+ leaves out when it compares names: `.g\u200cit` is `.git` there.
 IGNORED_BY_HFS = dict.fromkeys(
     [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]

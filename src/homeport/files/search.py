@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from homeport.files.content import HEAD, looks_binary
@@ -14,12 +14,13 @@ from homeport.files.errors import (
     SearchEnded,
 )
 from homeport.files.globs import compile_glob
-from homeport.files.matching import Hit, Matcher
+from homeport.files.matching import Matcher
 from homeport.files.workspace import Check, Workspace
 from homeport.kernel import clock
 
 SEARCHED_BYTES = 8 << 20
 """Longer files are not searched: generated, or data."""
+BATCH_FILES, BATCH_BYTES = 64, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,9 @@ def search(
         per_file=query.per_file,
         seconds=query.seconds,
     ) as matcher:
-        for path in files:
-            data = _searchable(workspace, path)
-            if data is not None:
-                yield from (_found(path, hit) for hit in matcher.hits(data))
+        for batch in _batches(workspace, files):
+            for index, hit in matcher.hits([data for _, data in batch]):
+                yield Found(batch[index][0], hit.line, hit.text, hit.before, hit.after)
 
 
 def _files(workspace: Workspace, query: Query, check: Check) -> Iterator[str]:
@@ -137,6 +137,22 @@ def _files(workspace: Workspace, query: Query, check: Check) -> Iterator[str]:
     if query.glob is None:
         return workspace.walk(query.path, check=check)
     return glob(workspace, query.glob, path=query.path, check=check)
+
+
+def _batches(workspace: Workspace, files: Iterable[str]) -> Iterator[list[tuple[str, bytes]]]:
+    """Files that can be searched, with what they hold, some at once; the first comes by itself."""
+    batch: list[tuple[str, bytes]] = []
+    size, most = 0, 1
+    for path in files:
+        data = _searchable(workspace, path)
+        if data is None:
+            continue
+        batch.append((path, data))
+        size += len(data)
+        if len(batch) >= most or size >= BATCH_BYTES:
+            yield batch
+            batch, size, most = [], 0, min(2 * most, BATCH_FILES)
+    yield batch
 
 
 def _searchable(workspace: Workspace, path: str) -> bytes | None:
@@ -149,7 +165,3 @@ def _searchable(workspace: Workspace, path: str) -> bytes | None:
     except (FileNotFound, NotAFile, NotPermitted, OutsideWorkspace):
         return None  # it changed since the walk saw it, or the server may not read it
     return data if len(data) <= SEARCHED_BYTES else None
-
-
-def _found(path: str, hit: Hit) -> Found:
-    return Found(path, hit.line, hit.text, hit.before, hit.after)

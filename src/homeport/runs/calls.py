@@ -17,6 +17,7 @@ from homeport.runs.limits import Limits
 from homeport.runs.progress import shown
 from homeport.sessions.runstate import ToolCall
 from homeport.sessions.service import journal
+from homeport.sessions.state import SessionState
 from homeport.tools.approval import summary
 from homeport.tools.port import Tool, ToolResult
 from homeport.tools.registry import check
@@ -200,7 +201,9 @@ class Calls:
         began = clock.monotonic()
         async with shown(job, call_id=ready.call.call_id, tool=ready.tool.spec.name) as on_output:
             context = job.bench.tool_context(
-                seconds=self._limits.seconds_left(job.state), on_output=on_output
+                seconds=self._limits.seconds_left(job.state),
+                seen=_seen(job.session),
+                on_output=on_output,
             )
             result = await ready.tool.run(ready.arguments, context)
         return result, int((clock.monotonic() - began) * 1000)
@@ -221,3 +224,15 @@ class Calls:
             exit_code=result.exit_code,
             details=result.details,
         )
+
+
+def _seen(session: SessionState) -> dict[str, str]:
+    """What the model knows of files, by path: their ETags when it last read or left them."""
+    found: dict[str, str] = {}
+    for run in session.runs.values():
+        for call in (call for turn in run.turns for call in turn.calls):
+            about = {} if call.result is None else call.result.details
+            path, etag = about.get("path"), about.get("etag")
+            if isinstance(path, str) and isinstance(etag, str):
+                found[path] = etag
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -85,7 +85,7 @@ class Workbench:
         return decide(mode, spec, granted=granted), refusal(spec)
 
     def tool_context(
-        self, *, seconds: float, on_output: Callable[[bytes], None] | None = None
+        self, *, seconds: float, seen: Mapping[str, str], on_output: Callable[[bytes], None]
     ) -> ToolContext:
         """What a tool is given; a command may take `tool_timeout`, or the run's rest."""
         return ToolContext(
@@ -94,6 +94,7 @@ class Workbench:
             network=self.network,
             readable=self.readable,
             timeout_s=max(min(self.tool_timeout, seconds), 0.1),
+            seen=seen,
             on_output=on_output,
         )
 

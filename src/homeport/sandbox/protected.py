@@ -28,6 +28,7 @@ NAMES = (
     ".ripgreprc",
     ".vscode",
     ".zlogin",
+    ".zlogout",
     ".zprofile",
     ".zshenv",
     ".zshrc",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -35,6 +35,10 @@ class ToolSpec:
     tool_type: Literal["native", "mcp", "custom"] = "native"
 
 
+def _nothing_seen() -> dict[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """What a call has to work with.
@@ -45,6 +49,7 @@ class ToolContext:
         network: What a command may reach.
         readable: Directories outside the workspace that a command may read (toolchains).
         timeout_s: Seconds on the clock that are left for this call.
+        seen: ETags of files as the model last read or left them, by path.
         on_output: Takes output as it comes, in the event loop: for people to see, not the result.
     """
 
@@ -53,6 +58,7 @@ class ToolContext:
     network: Literal["none", "full"] = "none"
     readable: tuple[Path, ...] = ()
     timeout_s: float = 600
+    seen: Mapping[str, str] = field(default_factory=_nothing_seen)
     on_output: Callable[[bytes], None] | None = None
 
 
@@ -68,7 +74,8 @@ class ToolResult:
         content: What the model reads.
         is_error: It did not work; `content` says why and what could be done.
         exit_code: Of a command that ended by itself.
-        details: Small facts for clients (`path`, `diff`, `next_offset`, `code`, ...); JSON.
+        details: Small facts for clients (`path`, `diff`, `next_offset`, `code`, ...); JSON. With
+            `path`, an `etag` says which state of the file the model has seen.
     """
 
     content: str

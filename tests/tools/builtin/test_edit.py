@@ -31,6 +31,7 @@ async def test_edit_when_the_passage_is_unique_then_only_it_changes(tools: Toolb
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert edited.content.startswith("Edited a.py (+2 -1 lines). It reads now:\n")
     assert "     6\t    return 3\n     7\t    # ü" in edited.content
+    assert edited.details.pop("etag") == Workspace(tools.root).stat("a.py").etag
     assert edited.details == {
         "path": "a.py",
         "replacements": 1,
@@ -39,6 +40,20 @@ async def test_edit_when_the_passage_is_unique_then_only_it_changes(tools: Toolb
         "diff": "@@ -3,4 +3,5 @@\n \n \n def g():\n-    return 2\n+    return 3\n+    # ü\n",
         "diff_truncated": False,
     }
+
+
+async def test_edit_when_the_passage_begins_with_what_stays_then_the_change_itself_is_shown(
+    tools: Toolbox,
+) -> None:
+    tools.put("a", "".join(f"{number}\r\n" for number in range(1, 21)))
+    edited = await tools.use(
+        "Edit", file_path="a", old_string="7\n8\n9\n10\n", new_string="7\n8\n9\nten\nmore\n"
+    )
+    shown = edited.content.partition("It reads now:\n")[2].split("\n")
+    assert [line.split() for line in shown] == [
+        [str(number), text]
+        for number, text in enumerate([*"6789", "ten", "more", "11", "12", "13", "14"], start=6)
+    ]
 
 
 @pytest.mark.parametrize(

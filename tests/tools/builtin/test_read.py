@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from homeport.files.workspace import Workspace
 from support.toolbox import Toolbox
 
 
@@ -16,6 +17,7 @@ async def test_read_when_the_file_is_short_then_every_line_has_its_number(tools:
 
     assert not seen.is_error
     assert seen.content == "     1\teins\n     2\t\n     3\t  zwei\tdrei"
+    assert seen.details.pop("etag") == Workspace(tools.root).stat("src/a.py").etag
     assert seen.details == {
         "path": "src/a.py",
         "size": 18,

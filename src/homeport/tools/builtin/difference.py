@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 DIFF_BYTES = 16 << 10
 COMPARED_LINES = 2_000
 """A changed stretch that is longer is told as replaced whole: comparing grows with its square."""
+SPLIT_CHARACTERS = 4 << 20
+"""Of longer ones the lines are counted only: as strings each would take fifty bytes and more."""
 CONTEXT = 3
 NO_NEWLINE = "\n\\ No newline at end of file"
 Step = tuple[bool, int, int, int, int]
@@ -49,19 +51,56 @@ class Difference:
 
 def difference(old: str, new: str) -> Difference:
     """Compares two texts line by line."""
+    head, tail = _same_ends(old, new)
+    above = old.count("\n", 0, head)
+    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
+    if max(len(old), len(new)) > SPLIT_CHARACTERS:
+        return Difference(_count(new), _count(old), above + 1, diff="", truncated=True)
     before, after = _lines(old), _lines(new)
     steps = _steps(before, after)
     changed = [step for step in steps if not step[0]]
     text, truncated = _bounded(
-        line for group in _groups(steps) for line in _hunk(before, after, group)
+        line for group in _groups(steps) for line in _hunk(before, after, group, above)
     )
     return Difference(
         added=sum(d - c for _, _, _, c, d in changed),
         removed=sum(b - a for _, a, b, _, _ in changed),
-        first=changed[0][3] + 1 if changed else 1,
+        first=above + (changed[0][3] + 1 if changed else 1),
         diff=text,
         truncated=truncated,
     )
+
+
+def _same_ends(old: str, new: str) -> tuple[int, int]:
+    """How much of both is the same at the beginning and at the end, in whole lines.
+
+    A few lines less than that, so that a change has its neighbours.
+    """
+    head = _same(min(len(old), len(new)), lambda size: new.startswith(old[:size]))
+    for _ in range(CONTEXT + 1):
+        head = old.rfind("\n", 0, max(head - 1, 0)) + 1
+    most = min(len(old), len(new)) - head
+    tail = _same(most, lambda size: new.endswith(old[len(old) - size :]))
+    cut = len(old) - tail
+    for _ in range(CONTEXT + 1):
+        cut = old.find("\n", cut) + 1 or len(old)
+    return head, len(old) - cut
+
+
+def _same(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest size up to `most` that fits, where all smaller ones do."""
+    least, beyond = 0, most + 1
+    while beyond - least > 1:
+        middle = (least + beyond) // 2
+        if fits(middle):
+            least = middle
+        else:
+            beyond = middle
+    return least
+
+
+def _count(text: str) -> int:
+    return text.count("\n") + (not text.endswith("\n"))
 
 
 def _lines(text: str) -> list[str]:
@@ -122,9 +161,10 @@ def _groups(steps: list[Step]) -> Iterator[list[Step]]:
         yield group
 
 
-def _hunk(before: list[str], after: list[str], group: list[Step]) -> Iterator[str]:
+def _hunk(before: list[str], after: list[str], group: list[Step], above: int) -> Iterator[str]:
     first, last = group[0], group[-1]
-    yield f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@"
+    old, new = _range(first[1], last[2], above), _range(first[3], last[4], above)
+    yield f"@@ -{old} +{new} @@"
     for same, a, b, c, d in group:
         if same:
             yield from (f" {line}" for line in before[a:b])
@@ -133,12 +173,12 @@ def _hunk(before: list[str], after: list[str], group: list[Step]) -> Iterator[st
             yield from (f"+{line}" for line in after[c:d])
 
 
-def _range(start: int, end: int) -> str:
+def _range(start: int, end: int, above: int) -> str:
     """A range as diff(1) writes it; an empty one names the line before it."""
     length = end - start
     if length == 1:
-        return str(start + 1)
-    return f"{start + 1 if length else start},{length}"
+        return str(above + start + 1)
+    return f"{above + (start + 1 if length else start)},{length}"
 
 
 def _bounded(lines: Iterator[str]) -> tuple[str, bool]:

@@ -19,6 +19,8 @@ PLACES = 10
 AROUND = 4
 SHOWN_LINES = 40
 LINE_CHARACTERS = 200
+CHARACTERS = 20 << 20
+"""Of the changed file at most: short passages, many times replaced by long ones, multiply."""
 DESCRIPTION = """\
 Replaces a passage of a file of the project.
 
@@ -87,8 +89,11 @@ def _edit(workspace: Workspace, path: str, old: str, new: str, *, every: bool) -
     if wrong is not None:
         return wrong
     changed = replace(text, passages.spans, new)
-    workspace.write(path, (mark + changed).encode("utf-8", "surrogateescape"), if_etag=before.etag)
-    return _told(path, text, changed, len(passages.spans))
+    written = (mark + changed).encode("utf-8", "surrogateescape")
+    etag = workspace.write(path, written, if_etag=before.etag).etag
+    told = _told(path, text, changed, passages)
+    told.details["etag"] = etag
+    return told
 
 
 def _unfit(
@@ -108,6 +113,13 @@ def _unfit(
             f"old_string stands in {path} more than once (lines {places}{more}). Add lines around "
             "it until it is unique, or set replace_all.",
         )
+    if passages.more or len(text) + len(passages.spans) * len(new) > CHARACTERS:
+        return _refused(
+            path,
+            "edit-too-much",
+            f"{path} would change in more than {len(passages.spans)} places, or become too large; "
+            "use a command.",
+        )
     return None
 
 
@@ -119,13 +131,13 @@ def _refused(path: str, code: str, sentence: str) -> ToolResult:
     )
 
 
-def _told(path: str, old: str, new: str, count: int) -> ToolResult:
-    told = difference(_readable(old), _readable(new))
+def _told(path: str, old: str, new: str, passages: Passages) -> ToolResult:
+    told, count = difference(_readable(old), _readable(new)), len(passages.spans)
     times = "" if count == 1 else f" {count} times"
     details = {"path": path, "replacements": count, **told.details()}
     content = f"Edited {path}{times} ({told.counted} lines)."
     if count == 1:
-        content += f" It reads now:\n{_excerpt(new, told)}"
+        content += f" It reads now:\n{_excerpt(new, passages, told)}"
     return ToolResult(content, details=details)
 
 
@@ -133,12 +145,21 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _excerpt(text: str, told: Difference) -> str:
+def _excerpt(text: str, passages: Passages, told: Difference) -> str:
     """The changed lines with a few around them, numbered as Read does."""
-    lines = _readable(text).split("\n")
-    start = max(told.first - 1 - AROUND, 0)
-    end = min(told.first - 1 + max(told.added, 1) + AROUND, start + SHOWN_LINES, len(lines))
-    return "\n".join(
-        f"{number:>6}\t{line.removesuffix(chr(13))[:LINE_CHARACTERS]}"
-        for number, line in enumerate(lines[start:end], start + 1)
-    )
+    (place, _), number = passages.spans[0], passages.lines[0]
+    while number < told.first and (end := text.find("\n", place)) >= 0:
+        place, number = end + 1, number + 1  # the passage begins with lines that stay as they were
+    start = text.rfind("\n", 0, place) + 1
+    shown = max(told.added, 1) + AROUND
+    for _ in range(AROUND):
+        if start:
+            start, number, shown = text.rfind("\n", 0, start - 1) + 1, number - 1, shown + 1
+    lines: list[str] = []
+    while start < len(text) and len(lines) < min(shown, SHOWN_LINES):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = text[start : min(end, start + LINE_CHARACTERS)].removesuffix("\r")
+        lines.append(f"{number + len(lines):>6}\t{_readable(line)}")
+        start = end + 1
+    return "\n".join(lines)

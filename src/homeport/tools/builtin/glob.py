@@ -10,7 +10,7 @@ from typing import Any
 from homeport.files.errors import SearchEnded
 from homeport.files.search import bounded, glob
 from homeport.files.workspace import Workspace
-from homeport.tools.builtin.paths import FOLDER_PATH, relative
+from homeport.tools.builtin.paths import FOLDER_PATH, one_line, relative
 from homeport.tools.builtin.threads import stoppable
 from homeport.tools.port import ToolContext, ToolResult, ToolSpec
 
@@ -100,7 +100,7 @@ def _told(pattern: str, path: str, offset: int, page: _Page) -> ToolResult:
         "count": len(page.paths),
         "truncated": page.more or page.late is not None,
     }
-    lines = list(page.paths)
+    lines = [one_line(each) for each in page.paths]
     if page.more:
         details["next_offset"] = following
         lines.append(f"[There are more; go on with offset={following}, or narrow the pattern.]")

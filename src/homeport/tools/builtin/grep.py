@@ -11,7 +11,7 @@ from homeport.files.errors import SearchEnded
 from homeport.files.search import Found, Query, search
 from homeport.files.workspace import Workspace
 from homeport.tools.builtin.hits import printed
-from homeport.tools.builtin.paths import FOLDER_PATH, relative
+from homeport.tools.builtin.paths import FOLDER_PATH, one_line, relative
 from homeport.tools.builtin.threads import stoppable
 from homeport.tools.port import ToolContext, ToolResult, ToolSpec
 
@@ -154,8 +154,10 @@ class _Page:
             return printed(self.hits)
         shown = list(self.counts.items())[self.offset :]
         if self.mode == "files_with_matches":
-            return [path for path, _ in shown]
-        return [f"{path}:{count}{'+' if count == COUNTED else ''}" for path, count in shown]
+            return [one_line(path) for path, _ in shown]
+        return [
+            f"{one_line(path)}:{count}{'+' if count == COUNTED else ''}" for path, count in shown
+        ]
 
 
 def _collect(workspace: Workspace, query: Query, page: _Page, stop: threading.Event) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from homeport.files.search import Found
+from homeport.tools.builtin.paths import one_line
 
 LINE_CHARACTERS = 500
 
@@ -21,7 +22,7 @@ def printed(hits: Iterable[Found]) -> list[str]:
             if around and apart and (previous is None or number > previous + 1):
                 text.append("--")
             sign, content = lines[number]
-            text.append(f"{path}{sign}{number}{sign}{_cut(content)}")
+            text.append(f"{one_line(path)}{sign}{number}{sign}{_cut(content)}")
             previous, apart = number, True
     return text
 

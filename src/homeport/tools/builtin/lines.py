@@ -38,12 +38,12 @@ def window(file: BinaryIO, *, first: int, limit: int, size: int) -> Window:
     """At most `limit` lines from line `first` (from 1), and no more than 60,000 characters.
 
     Raises:
-        FileTooLarge: The line lies too far into a huge file to be reached in time.
+        FileTooLarge: The line lies too far into a huge file to be reached in time, or is huge.
     """
     deadline = clock.monotonic() + SECONDS
     lines: list[str] = []
     characters, number, more = 0, 0, False
-    for number, (begin, length) in enumerate(_lines(file), 1):
+    for number, (begin, length) in enumerate(_lines(file, deadline), 1):
         if number < first:
             if number % 10_000 == 0 and clock.monotonic() > deadline:
                 raise FileTooLarge(
@@ -64,12 +64,14 @@ def window(file: BinaryIO, *, first: int, limit: int, size: int) -> Window:
     return Window(lines, first + len(lines), total)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """(beginning, length in bytes) of each line, without its end."""
+def _lines(file: BinaryIO, deadline: float) -> Iterator[tuple[bytes, int]]:
+    """(beginning, length in bytes) of each line."""
     while piece := file.readline(PIECE):
         begin, length = piece[:LINE_BYTES], len(piece)
         while not piece.endswith(b"\n") and (piece := file.readline(PIECE)):
             length += len(piece)
+            if clock.monotonic() > deadline:
+                raise FileTooLarge(f"A line has more than {length} bytes.", param="file_path")
         yield begin, length
 
 

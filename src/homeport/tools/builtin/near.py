@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 
 READ_NUMBERS = re.compile(r"^ *\d+\t", re.MULTILINE)
-LOOKED_AT = 5_000
+LOOKED_AT = 2_000
 LINE_CHARACTERS = 200
 SHOWN_LINES = 12
 TELLING = 8
@@ -39,14 +39,12 @@ def advice(text: str, wanted: str, new: str) -> str:
 
 def _alike(lines: list[str], looked_for: list[str]) -> int | None:
     """The index from which lines are the wanted ones but for white space at their ends."""
-    stripped = [line.strip() for line in lines]
-    count = len(looked_for)
     if not any(looked_for):
         return None
-    for start, line in enumerate(stripped[: len(stripped) - count + 1]):
-        if line == looked_for[0] and stripped[start : start + count] == looked_for:
-            return start
-    return None
+    # As one text: comparing at every line would take the product of both lengths.
+    stripped = "\n".join(["", *(line.strip() for line in lines), ""])
+    place = stripped.find("\n".join(["", *looked_for, ""]))
+    return stripped.count("\n", 0, place) if place >= 0 else None
 
 
 def _closest(lines: list[str], looked_for: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,6 +13,8 @@ from homeport.files.workspace import Workspace
 from homeport.kernel.errors import HomeportError
 
 SHOWN = 200
+# What would break a line, or change how the rest of it looks.
+UNRULY = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 NEIGHBOURS = 2_000
 FILE_PATH: dict[str, Any] = {
     "type": "string",
@@ -41,6 +45,11 @@ def relative(workspace: Workspace, path: str) -> str:
             raise OutsideWorkspace(f"{shown} is outside the project.", param="path")
         path = path[len(root) :].lstrip("/")
     return "/".join(parts_of(path))
+
+
+def one_line(path: str) -> str:
+    """A path as it stands in a list: one that could pass for several comes as a JSON string."""
+    return json.dumps(path) if UNRULY.search(path) else path
 
 
 def missing(workspace: Workspace, path: str) -> FileNotFound:

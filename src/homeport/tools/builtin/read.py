@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from homeport.files.content import HEAD, looks_binary
+from homeport.files.entries import FileStat, stat_of
 from homeport.files.errors import FileNotFound
 from homeport.files.workspace import Workspace
 from homeport.tools.builtin.lines import Window, window
@@ -86,16 +87,16 @@ def _read(workspace: Workspace, path: str, offset: int, limit: int) -> ToolResul
     try:
         opened = workspace.open(path)
         with opened as file:
-            size = os.fstat(file.fileno()).st_size
+            status = stat_of(path, os.fstat(file.fileno()))
             head = file.read(HEAD)
             kind = _not_text(head)
             if kind is not None:
-                return _refused(path, kind, size)
+                return _refused(path, kind, status.size)
             file.seek(0)
-            seen = window(file, first=offset, limit=limit, size=size)
+            seen = window(file, first=offset, limit=limit, size=status.size)
     except FileNotFound:
         raise missing(workspace, path) from None
-    return _told(path, size, offset, seen)
+    return _told(status, offset, seen)
 
 
 def _not_text(head: bytes) -> str | None:
@@ -117,7 +118,8 @@ def _refused(path: str, kind: str, size: int) -> ToolResult:
     )
 
 
-def _told(path: str, size: int, offset: int, seen: Window) -> ToolResult:
+def _told(status: FileStat, offset: int, seen: Window) -> ToolResult:
+    path, size = status.path, status.size
     details: dict[str, Any] = {"path": path, "size": size, "truncated": seen.following is not None}
     if seen.total is not None:
         details["total_lines"] = seen.total
@@ -127,6 +129,7 @@ def _told(path: str, size: int, offset: int, seen: Window) -> ToolResult:
             is_error=True,
             details={**details, "code": "tool.no-such-line"},
         )
+    details["etag"] = status.etag
     if not seen.lines:
         return ToolResult(f"[{path} is empty.]", details=details)
     if offset == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from homeport.files.content import looks_binary
-from homeport.files.errors import FileNotFound
+from homeport.files.errors import FileChanged, FileNotFound
 from homeport.files.workspace import ABSENT, Workspace
 from homeport.tools.builtin.difference import difference
 from homeport.tools.builtin.paths import FILE_PATH, relative
@@ -18,7 +18,7 @@ Writes a whole file of the project: makes it, with the folders above it, or repl
 that is in it.
 
 - To change a part of a file use Edit; it is safer and shorter.
-- Read an existing file before you replace it.
+- Read an existing file before you replace it; one that has changed since is not replaced.
 - The content is written exactly as given, as UTF-8."""
 
 
@@ -48,23 +48,24 @@ class Write:
         """
         path = relative(context.workspace, arguments["file_path"])
         content: str = arguments["content"]
-        return await to_its_end(lambda: _write(context.workspace, path, content))
+        seen = context.seen.get(path)
+        return await to_its_end(lambda: _write(context.workspace, path, content, seen))
 
 
-def _write(workspace: Workspace, path: str, content: str) -> ToolResult:
+def _write(workspace: Workspace, path: str, content: str, seen: str | None) -> ToolResult:
     data = content.encode()
+    details: dict[str, Any] = {"path": path, "created": False, "size": len(data)}
     try:
         before = workspace.stat(path)
     except FileNotFound:
-        workspace.write(path, data, create_dirs=True, if_etag=ABSENT)
+        made = workspace.write(path, data, create_dirs=True, if_etag=ABSENT)
         told = difference("", content)
-        return ToolResult(
-            f"Made {path} ({told.added} lines).",
-            details={"path": path, "created": True, "size": len(data), **told.details()},
-        )
+        details |= {"created": True, "etag": made.etag, **told.details()}
+        return ToolResult(f"Made {path} ({told.added} lines).", details=details)
+    if seen not in {None, before.etag}:
+        raise FileChanged(f"{path} has changed since you last saw it.", param="file_path")
     old = workspace.read(path, 0, COMPARED_BYTES + 1)
-    workspace.write(path, data, if_etag=before.etag)
-    details: dict[str, Any] = {"path": path, "created": False, "size": len(data)}
+    details["etag"] = workspace.write(path, data, if_etag=before.etag).etag
     if old == data:
         return ToolResult(f"{path} already had exactly this content.", details=details)
     if max(len(old), len(data)) > COMPARED_BYTES or looks_binary(old):
