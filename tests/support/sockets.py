@@ -109,7 +109,7 @@ class Desk:
                 assert message["id"] == command_id
                 return message
             self.events.append((message["session_id"], message["event"]))
-        raise AssertionError("closed without an answer")
+        raise ConnectionResetError("closed without an answer")
 
     async def until(self, kind: str, session_id: str | None = None) -> dict[str, Any]:
         """The first event of that kind, also one that is kept, and takes away those before it."""
