@@ -24,7 +24,7 @@ import json
 import re
 import sys
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -187,13 +187,19 @@ class Received:
 
 
 class Upstream:
-    """The server's state. `cancelled` counts the requests whose client left before the end."""
+    """The server's state.
+
+    Attributes:
+        cancelled: Counts the requests whose client left before the end.
+        decide: Answers what is not scripted, instead of the directives.
+    """
 
     def __init__(self) -> None:
         self.port = 0
         self.requests: list[Received] = []
         self.cancelled = 0
         self.left = asyncio.Event()
+        self.decide: Callable[[Received], Step] | None = None
         self._steps: deque[Step] = deque()
         self._failed: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -278,6 +284,8 @@ class Upstream:
             return Fail(404, received.path)
         if self._steps:
             return self._steps.popleft()
+        if self.decide is not None:
+            return self.decide(received)
         return self._directed(*read_prompt(received.body.get("messages", [])))
 
     def _directed(self, prompt: str, results: int) -> Step:

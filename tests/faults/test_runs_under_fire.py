@@ -1,0 +1,46 @@
+"""Runs while their server is killed: nothing acknowledged is lost, no tool call is made twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.recorder import Recorder, judged
+from faults.storm import POINTS, Storm, model_server
+from support.server import MakeServer
+
+
+async def under_fire(
+    make_server: MakeServer, database_url: str, folder: Path, *, rounds: int, seed: int
+) -> dict[str, Any]:
+    """What the history of a storm has seen; the checker has found nothing wrong in it."""
+    path = folder / "history.jsonl"
+    with Recorder(path) as recorder:
+        async with model_server(recorder, seed=seed) as model_url:
+            server = make_server(
+                ANTHROPIC_API_KEY="sk-test",
+                ANTHROPIC_BASE_URL=model_url,
+                ALLOW_BYPASS="true",
+                DATABASE_URL=database_url,
+                NODE_ID="n1",
+                RUN_MAX_TOKENS="1000000000",
+            )
+            storm = Storm(server, recorder, folder, seed=seed)
+            await storm.rage(rounds, database_url=database_url)
+    seen = judged(path)
+    print(seen)
+    return seen
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.requirement("F1", "F2", "F19")
+async def test_runs_when_the_server_is_killed_ten_times_then_nothing_is_lost_or_done_twice(
+    make_server: MakeServer, database_url: str, tmp_path: Path
+) -> None:
+    seen = await under_fire(make_server, database_url, tmp_path, rounds=10, seed=20_261)
+    assert seen["kills"] == 11
+    assert set(seen["kills_at"]) == {point.name for point in POINTS}
+    assert seen["taken_over"] > 0
+    assert seen["effects"] > 0
