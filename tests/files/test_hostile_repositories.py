@@ -41,6 +41,7 @@ NAMES = [
     "\u202eright-to-left".encode(),
     b"a" * 250,
 ]
+INCLUDE = "[include]\n\tpath = {root}/evil-config\n"
 CONFIG = """
 [core]
 	repositoryformatversion = 0
@@ -73,9 +74,7 @@ CONFIG = """
 [alias]
 	ls-files = "!touch {canary}"
 	write-tree = "!touch {canary}"
-[include]
-	path = {root}/evil-config
-[gc]
+@include@[gc]
 	recentObjectsHook = touch {canary}
 [extensions]
 	partialClone = origin
@@ -84,7 +83,7 @@ CONFIG = """
 	url = ext::touch {canary}
 [protocol "ext"]
 	allow = always
-"""
+""".replace("@include@", INCLUDE)
 HOOKS = ["reference-transaction", "post-index-change", "pre-commit", "post-checkout", "pre-auto-gc"]
 
 
@@ -101,7 +100,8 @@ def hostile(root: Path, tmp_path: Path) -> Path:
             (folder / name).chmod(0o755)
     config = CONFIG.format(canary=canary, hooks=hooks, root=root)
     (root / ".git/config").write_text(config, encoding="utf-8")
-    (root / "evil-config").write_text(config, encoding="utf-8")
+    included = config.replace(INCLUDE.format(root=root), "")  # in a circle git would just give up
+    (root / "evil-config").write_text(included, encoding="utf-8")
     attributes = "* filter=evil diff=evil merge=evil text eol=crlf ident\n"
     for name in (".gitattributes", "evil-attributes", ".git/info/attributes"):
         (root / name).write_text(attributes, encoding="utf-8")
@@ -147,6 +147,21 @@ async def test_checkpoint_when_the_repository_is_hostile_then_nothing_of_it_runs
     assert not (hostile / "$(touch canary) new;id").exists()
     assert len(diff.files) == len(NAMES) + 2
     assert not list(tmp_path.rglob("canary"))
+
+
+@pytest.mark.parametrize("command", ["status --untracked-files=no", "add sub/code"])
+def test_repository_when_git_is_used_as_people_do_then_something_of_it_does_run(
+    tmp_path: Path, hostile: Path, command: str
+) -> None:
+    # A trap that nobody could fall into would prove nothing.
+    subprocess.run(
+        ["git", *command.split()],
+        cwd=hostile,
+        env={"PATH": os.defpath, "HOME": str(tmp_path), "GIT_WORK_TREE": str(hostile)},
+        capture_output=True,
+        check=False,
+    )
+    assert list(tmp_path.rglob("canary"))
 
 
 @pytest.mark.requirement("40")

@@ -103,7 +103,8 @@ def test_rungs_when_root_has_the_rights_of_a_container_then_they_say_what_they_c
 
 
 def held(choice: str, result: dict[str, Any]) -> None:
-    """The command ran, the protected name is not there, and the bomb was ended."""
+    """It ran, the protected name is not there, the bomb was ended, no daemon is left."""
+    assert result["left"] == 0, (choice, result)
     assert result["wrote"], (choice, result)
     assert result["protected"], (choice, result)
     assert result["bomb"] in {"limit", "timeout"} or "fork" in result["said"], (choice, result)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,18 @@ BOMB = (
     "[ -e fuse ] || exit\n[ $1 -gt 0 ] || exec sleep 9\n"
     'setsid /bin/sh "$0" $(($1 - 1)) &\nsetsid /bin/sh "$0" $(($1 - 1)) &\nwait\n'
 )
+
+
+def commands_with(marker: str) -> int:
+    """How many processes of this machine have `marker` in their command line."""
+    found = 0
+    for name in os.listdir("/proc"):
+        try:
+            line = Path("/proc", name, "cmdline").read_bytes() if name.isdigit() else b""
+        except OSError:
+            continue  # it ended while we looked
+        found += marker.encode() in line
+    return found
 
 
 async def try_rung(choice: str, place: Path) -> dict[str, object]:
@@ -37,8 +50,12 @@ async def try_rung(choice: str, place: Path) -> dict[str, object]:
     limits = Limits(wall_s=1.5, processes=64)
     bomb = await sandbox.run(Command(("sh", "bomb.sh", "7"), workspace, limits=limits))
     (workspace / "fuse").unlink()
+    marker = f"left-by-{choice}-{os.getpid()}"
+    daemon = f"(setsid sh -c 'while sleep 1; do : {marker}; done' </dev/null >/dev/null 2>&1 &)"
+    await sandbox.run(Command(("sh", "-c", f"{daemon}; sleep 0.2"), workspace))
     return {
         "rung": sandbox.rung,
+        "left": commands_with(marker),
         "wrote": (workspace / "who").exists(),
         "protected": not (workspace / ".mcp.json").exists(),
         "exit_code": wrote.exit_code,

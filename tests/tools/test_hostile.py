@@ -70,6 +70,23 @@ async def test_search_when_names_break_lines_then_each_is_told_on_one_line(tools
     assert (await tools.use("Read", file_path=names[0])).content.strip() == "1\thit"
 
 
+async def test_glob_when_paths_are_as_long_as_they_get_then_the_answer_is_bounded(
+    tools: Toolbox,
+) -> None:
+    deep = "/".join(["d" * 200] * 15)
+    names = [f"{deep}/{number:02}" for number in range(30)]
+    for name in names:
+        tools.put(name, "")
+    seen: list[str] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = await tools.use("Glob", pattern="**", offset=offset)
+        assert len(page.content) < 70_000
+        seen += [line for line in page.content.split("\n") if not line.startswith("[")]
+        offset = page.details.get("next_offset")
+    assert seen == names
+
+
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 300, "a/" * 200, "../x", "."])
 async def test_tools_when_a_path_is_none_then_it_is_refused_in_words(
     tools: Toolbox, path: str

@@ -15,6 +15,7 @@ from homeport.tools.builtin.threads import stoppable
 from homeport.tools.port import ToolContext, ToolResult, ToolSpec
 
 PAGE = 500
+CHARACTERS = 60_000
 SECONDS = 20.0
 DESCRIPTION = f"""\
 Finds files of the project by name.
@@ -84,9 +85,11 @@ def _find(
 ) -> _Page:
     page, check = _Page(), bounded(SECONDS, stop.is_set)
     try:
-        found = islice(glob(workspace, pattern, path=path, check=check), offset, None)
-        page.paths += islice(found, PAGE)
-        page.more = next(found, None) is not None
+        for found in islice(glob(workspace, pattern, path=path, check=check), offset, None):
+            if len(page.paths) == PAGE or sum(map(len, page.paths)) > CHARACTERS:
+                page.more = True
+                break
+            page.paths.append(found)
     except SearchEnded as error:
         page.late = error.detail
     return page

@@ -61,5 +61,5 @@ def missing(workspace: Workspace, path: str) -> FileNotFound:
         names = []
     near = get_close_matches(name, names, n=3)
     prefix = f"{folder}/" if folder else ""
-    guess = f" Similar: {', '.join(prefix + each for each in near)}." if near else ""
+    guess = f" Similar: {', '.join(one_line(prefix + each) for each in near)}." if near else ""
     return FileNotFound(f"There is no {path}.{guess}", param="path")
