@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from runs.conftest import SharedServer
+from runs.conftest import ONE_DATABASE, OwnDoor, SharedServer
 from runs.door import Door, kinds, of_kind, texts, until_logged, whole
 from support.lock_holder import write_lock
-from support.upstream import Reply, Upstream, text
+from support.upstream import Reply, Upstream, text, tool_use
 
 
 @pytest.fixture
@@ -59,6 +61,26 @@ async def test_write_when_the_database_is_locked_then_busy_and_afterwards_nothin
     assert "".join(pieces).startswith(broken)
     assert told[-1] == "Here I am."
     whole(await door.events(working))
+
+
+@ONE_DATABASE
+async def test_call_when_the_database_is_locked_as_it_ends_then_its_result_is_kept_all_the_same(
+    own_door: OwnDoor, claude: Upstream, workspace: Path
+) -> None:
+    door = own_door(LEASE_TTL="60")
+    session_id = await door.session(workspace, permission_mode="bypass")
+    command = json.dumps({"command": "until [ -e go ]; do sleep 0.1; done; echo once >> marks"})
+    call = tool_use("Bash", command, id="toolu_1")
+    claude.script(Reply(call, stop_reason="tool_use"), Reply(text("Done.")))
+    run_id = await door.say(session_id, "mark it")
+    await door.until(session_id, "tool.started")
+    async with write_lock(url_of(door)):
+        (workspace / "go").touch()
+        await until_logged(door, "tool.result-waits")
+    events = await door.over(session_id, run_id)
+    assert [each["status"] for each in of_kind(events, "tool.finished")] == ["completed"]
+    assert events[-1]["status"] == "completed"
+    assert (workspace / "marks").read_text() == "once\n"
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)

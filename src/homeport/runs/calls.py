@@ -6,10 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import structlog
+
 from homeport.dispatch import queue
 from homeport.eventlog.catalogue.run import RunPaused
 from homeport.eventlog.catalogue.tool import ToolFinished, ToolStarted
 from homeport.kernel import clock
+from homeport.kernel.db.engine import DatabaseBusy
+from homeport.kernel.errors import StorageFull
 from homeport.providers.blocks import parse_input
 from homeport.runs.checkpoint import Safeguard
 from homeport.runs.job import Job
@@ -28,6 +32,8 @@ CUT = (
 )
 NOT_JSON = "The input is not a JSON object, so the call was not made. Call again with valid JSON."
 EXPIRED = "Nobody answered the question about this call in time, so it was not made."
+KEEP_AGAIN_S = 0.5
+_logger = structlog.get_logger(__name__)
 Status = Literal["completed", "failed", "denied", "expired", "refused"]
 
 
@@ -190,12 +196,12 @@ class Calls:
                     )
         async with asyncio.TaskGroup() as together:
             made = [together.create_task(self._make(job, ready)) for ready in group]
-        async with job.step() as step:
-            for ready, task in zip(group, made, strict=True):
-                result, took_ms = task.result()
-                status: Status = "failed" if result.is_error else "completed"
-                event = self._finished(job, ready.call, status, result, took_ms)
-                await journal.finish_tool(step.unit, step.row, event, began=True)
+        ended: list[ToolFinished] = []
+        for ready, task in zip(group, made, strict=True):
+            result, took_ms = task.result()
+            status: Status = "failed" if result.is_error else "completed"
+            ended.append(self._finished(job, ready.call, status, result, took_ms))
+        await _keep(job, ended)
 
     async def _make(self, job: Job, ready: _Ready) -> tuple[ToolResult, int]:
         began = clock.monotonic()
@@ -236,3 +242,23 @@ def _seen(session: SessionState) -> dict[str, str]:
             if isinstance(path, str) and isinstance(etag, str):
                 found[path] = etag
     return found
+
+
+async def _keep(job: Job, ended: list[ToolFinished]) -> None:
+    """Writes down how calls ended that were made.
+
+    A database that is busy or full is waited for as long as the lease is good: what is not written
+    down is unknown for ever, as no call is made twice.
+    """
+    while True:
+        try:
+            async with job.step() as step:
+                for event in ended:
+                    await journal.finish_tool(step.unit, step.row, event, began=True)
+        except (DatabaseBusy, StorageFull) as error:
+            if not job.claim.lease.fresh():
+                raise
+            _logger.warning("tool.result-waits", run_id=job.claim.run_id, code=error.code)
+            await asyncio.sleep(KEEP_AGAIN_S)
+        else:
+            return
