@@ -56,9 +56,9 @@ def at_claude(shared_claude: Upstream) -> dict[str, str]:
 
 
 class SharedServer(Protocol):
-    """The one server of a dialect with these settings."""
+    """The one server of a dialect with these settings; `alone` is kept from tests without it."""
 
-    def __call__(self, dialect: str, **settings: str) -> Server: ...
+    def __call__(self, dialect: str, *, alone: str = "", **settings: str) -> Server: ...
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +69,8 @@ def shared_server(
     started: dict[str, Server] = {}
     with ExitStack() as stack:
 
-        def server(dialect: str, **settings: str) -> Server:
-            key = f"{dialect} {sorted(settings.items())}"
+        def server(dialect: str, *, alone: str = "", **settings: str) -> Server:
+            key = f"{dialect} {alone} {sorted(settings.items())}"
             if key not in started:
                 database: dict[str, str] = {}
                 if dialect == "postgresql":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from runs.conftest import OwnDoor
+from runs.conftest import SharedServer
 from runs.door import (
     LIVE,
     PATIENCE_S,
@@ -18,6 +20,7 @@ from runs.door import (
     texts,
     whole,
 )
+from support.upstream import Upstream
 
 CALCULATOR = '''"""A small calculator."""
 
@@ -54,9 +57,14 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def door(own_door: OwnDoor) -> Door:
-    """A server of this test's own: it is killed."""
-    return own_door()
+async def door(
+    shared_server: SharedServer, dialect: str, claude: Upstream, http: aiohttp.ClientSession
+) -> AsyncIterator[Door]:
+    """A server that is killed and started again by these tests."""
+    del claude
+    opened = Door(http, shared_server(dialect, alone="killed"))
+    yield opened
+    await opened.stop_all()
 
 
 async def test_agent_when_asked_to_fix_a_test_then_it_asks_runs_edits_and_undo_puts_it_back(
