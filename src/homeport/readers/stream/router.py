@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query
@@ -10,16 +9,17 @@ from starlette.responses import Response
 
 from homeport.eventlog import EventLog, read
 from homeport.eventlog.cursor import LARGEST
-from homeport.identity.access import Caller, SignedIn
+from homeport.identity.access import SignedIn
 from homeport.identity.following import Following
 from homeport.kernel.http.provide import provided
 from homeport.readers.stream.errors import EventNotFound
 from homeport.readers.stream.frame import whole_event
 from homeport.readers.stream.longpoll import answer
 from homeport.readers.stream.pulse import Pulse
-from homeport.readers.stream.reader import Check, Reader
+from homeport.readers.stream.reader import Reader
 from homeport.readers.stream.schemas import FrameDocument, Frames
 from homeport.readers.stream.sse import EventStream
+from homeport.readers.stream.visible import visible
 from homeport.sessions.access import session_for, stream_of
 
 LONGEST_WAIT_S = 60
@@ -66,7 +66,7 @@ async def stream(
         caller,
         stream=stream_of(session_id),
         after=last_event_id or after,
-        check=_visible(caller, session_id),
+        check=visible(caller, session_id),
     )
 
 
@@ -84,7 +84,7 @@ async def events(
     ] = 0,
 ) -> Response:
     """Read what happened behind a cursor; the same frames as on the stream, as one answer."""
-    check = _visible(caller, session_id)
+    check = visible(caller, session_id)
     with pulse.seat(caller):
         reader = await Reader.open(log, stream_of(session_id), after, check=check)
         try:
@@ -107,8 +107,3 @@ async def event(
     if record is None:
         raise EventNotFound(f"This session has no event {seq}.")
     return Response(whole_event(record), media_type="application/json")
-
-
-def _visible(caller: Caller, session_id: str) -> Check:
-    """Refuses a session that is not the caller's."""
-    return partial(session_for, caller=caller, session_id=session_id)

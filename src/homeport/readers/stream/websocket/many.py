@@ -21,6 +21,7 @@ from homeport.kernel.errors import HomeportError
 from homeport.readers.stream.frame import Frame
 from homeport.readers.stream.pulse import End, Line, Pulse, Watch
 from homeport.readers.stream.reader import Reader
+from homeport.readers.stream.visible import visible
 from homeport.readers.stream.websocket.commands import (
     Command,
     Commands,
@@ -41,7 +42,7 @@ from homeport.readers.stream.websocket.errors import (
 from homeport.readers.stream.websocket.sockets import LAST_WORD_S
 from homeport.readers.stream.websocket.tasks import ended, failure_of
 from homeport.readers.stream.websocket.wire import Close, Wire
-from homeport.sessions.access import session_for, stream_of
+from homeport.sessions.access import stream_of
 
 
 class Subscription:
@@ -198,10 +199,9 @@ class ManySessions(Watch):
             raise AlreadySubscribed
         if len(self._subscriptions) >= self._most:
             raise TooManySubscriptions(f"One socket follows {self._most} sessions at most.")
-        async with self._log.database.read() as session:
-            await session_for(session, self.caller, session_id)
+        stream, check = stream_of(session_id), visible(self.caller, session_id)
         with ExitStack() as held:
-            reader = await Reader.open(self._log, stream_of(session_id), command.after)
+            reader = await Reader.open(self._log, stream, command.after, check=check)
             held.callback(reader.close)
             line = held.enter_context(self._pulse.line(reader, self.caller))
             subscription = Subscription(session_id, line, self._wire, held.pop_all())

@@ -15,12 +15,13 @@ from homeport.identity.following import Following
 from homeport.kernel.http.provide import provided
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.reader import Reader
+from homeport.readers.stream.visible import visible
 from homeport.readers.stream.websocket.commands import Commands
 from homeport.readers.stream.websocket.many import ManySessions
 from homeport.readers.stream.websocket.single import serve_session
 from homeport.readers.stream.websocket.sockets import Sockets
 from homeport.readers.stream.websocket.wire import Close, Wire
-from homeport.sessions.access import session_for, stream_of
+from homeport.sessions.access import stream_of
 from homeport.tools.registry import Registry
 
 router = APIRouter(prefix="/v1")
@@ -43,10 +44,9 @@ async def one_session(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> None:
     """Follow a session, as `GET /v1/sessions/{session_id}/stream` does."""
-    async with log.database.read() as session:
-        await session_for(session, caller, session_id)
+    stream, check = stream_of(session_id), visible(caller, session_id)
     with sockets.seat(caller):
-        reader = await Reader.open(log, stream_of(session_id), last_event_id or after)
+        reader = await Reader.open(log, stream, last_event_id or after, check=check)
         try:
             with pulse.line(reader, caller) as line:
                 async with _accepted(websocket) as wire:
