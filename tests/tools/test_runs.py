@@ -140,6 +140,22 @@ async def test_output_when_a_command_never_stops_writing_then_the_log_is_not_flo
     assert result["details"]["output_bytes"] == 20_000_000 + len("end\n")
 
 
+@needs_a_box
+async def test_output_when_its_run_is_stopped_then_nothing_of_it_comes_behind_the_end(
+    http: aiohttp.ClientSession, obedient: Server, root: Path
+) -> None:
+    agent = await Agent.open(http, obedient, root, mode="bypass")
+    run_id = await agent.say(tool("Bash", command="while :; do echo tick; sleep 0.01; done"))
+    await agent.until(run_id, "tool.progressed")
+    await agent.call("POST", f"/runs/{run_id}/stop")
+    await agent.until(run_id, "run.finished")
+    await asyncio.sleep(1)  # two pieces' time
+
+    seen = kinds(await agent.events(run_id))
+    assert seen[-2:] == ["tool.finished", "run.finished"]
+    assert seen.count("tool.progressed") >= 1
+
+
 async def test_write_when_a_person_changed_the_file_in_between_then_their_work_stays(
     http: aiohttp.ClientSession, obedient: Server, root: Path
 ) -> None:
