@@ -185,7 +185,7 @@ class SignInView(TokenView):
     user: UserView
 
 
-class MessageView(BaseModel):
+class DoneView(BaseModel):
     """Done; a sentence for people."""
 
     message: str

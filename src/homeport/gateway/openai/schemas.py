@@ -162,7 +162,7 @@ class ChatStatus(Twinned):
         )
 
 
-class Stopped(BaseModel):
+class ChatStopped(BaseModel):
     """Which runs were told to end."""
 
     session_id: str

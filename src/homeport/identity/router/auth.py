@@ -23,9 +23,9 @@ from homeport.identity.router.provided import (
     Registering,
 )
 from homeport.identity.schemas import (
+    DoneView,
     LoginBody,
     LoginForm,
-    MessageView,
     PasswordBody,
     RegisterBody,
     SignInView,
@@ -108,7 +108,7 @@ async def login(
 @router.post("/change-password")
 async def change_own_password(
     body: PasswordBody, caller: AccountOwner, passwords: Hashing, log: Log, live: Live
-) -> MessageView:
+) -> DoneView:
     """Replaces the password and ends every other sign-in."""
     async with log.database.read() as session:
         user = await get_account(session, caller.user_id)
@@ -129,7 +129,7 @@ async def change_own_password(
             actor=caller.actor,
         )
     live.forget_user(user.id)
-    return MessageView(message="The password is changed; every other device is signed out.")
+    return DoneView(message="The password is changed; every other device is signed out.")
 
 
 async def _refuse_taken(log: EventLog, *, email: str, username: str) -> None:

@@ -12,8 +12,8 @@ from homeport.identity.opaque import parse_refresh
 from homeport.identity.repository import find_refresh, get_account
 from homeport.identity.router.provided import Live, Log, Mint
 from homeport.identity.schemas import (
+    DoneView,
     LogoutBody,
-    MessageView,
     RefreshBody,
     TokenView,
     VerifiedView,
@@ -54,7 +54,7 @@ async def logout(
     log: Log,
     live: Live,
     body: Annotated[LogoutBody | str | None, Body()] = None,
-) -> MessageView:
+) -> DoneView:
     """Signs out: the caller's own device, and the one that a given refresh token belongs to."""
     text = body.refresh_token if isinstance(body, LogoutBody) else body
     ending = {
@@ -70,18 +70,18 @@ async def logout(
                 actor=caller.actor,
             )
     live.forget_user(caller.user_id)
-    return MessageView(message="Signed out." if ending else "No device was signed in.")
+    return DoneView(message="Signed out." if ending else "No device was signed in.")
 
 
 @router.post("/logout-all")
-async def logout_all(caller: SignedIn, log: Log, live: Live) -> MessageView:
+async def logout_all(caller: SignedIn, log: Log, live: Live) -> DoneView:
     """Signs every device of the caller out; API keys stay."""
     async with log.unit(account_stream(caller.user_id)) as unit:
         count = await revoke_devices(
             unit, user_id=caller.user_id, reason="logout-all", actor=caller.actor
         )
     live.forget_user(caller.user_id)
-    return MessageView(message=f"Signed out: {count}.")
+    return DoneView(message=f"Signed out: {count}.")
 
 
 @router.post("/verify-token", response_model_exclude_none=True)
