@@ -16,6 +16,7 @@ from gateway.door import CLAUDE, PATIENCE_S, Person, user
 from support.upstream import Fail, Reply, Upstream, text
 
 STORY = "tell me a long story"
+NOBODYS = "0198a000-0000-7000-8000-00000000dead"
 
 
 async def story_of(ada: Person) -> str:
@@ -107,6 +108,9 @@ async def test_agent_when_only_a_project_is_named_then_each_call_has_a_session_o
     made = [await (await ada.chat(body)).json() for _ in range(2)]
     assert made[0]["session_id"] != made[1]["session_id"]
     assert [each["project_id"] for each in made] == [project_id] * 2
+    named = str(uuid4())
+    own = await (await ada.chat({**body, "messages": user("hi"), "session_id": named})).json()
+    assert (own["session_id"], own["project_id"]) == (named, project_id)
     session = await ada.get(f"/sessions/{made[0]['session_id']}")
     assert session["permission_mode"] == "accept_edits", "a git repository has undo"
     project = await ada.get(f"/projects/{project_id}")
@@ -138,7 +142,7 @@ async def test_agent_when_the_session_works_in_another_project_then_nothing_is_s
         ({"model": "gpt-17"}, 404, "model.not-found"),
         ({"model": "m" * 121}, 422, "request.unprocessable"),
         ({"project_id": "p" * 37}, 422, "request.unprocessable"),
-        ({"project_id": str(uuid4())}, 404, "project.not-found"),
+        ({"project_id": NOBODYS}, 404, "project.not-found"),
         ({"system_prompt": "s" * 100_001}, 422, "request.unprocessable"),
         (
             {"messages": [{"role": "system", "content": "s" * 100_001}, *user("hi")]},
@@ -368,7 +372,7 @@ async def test_status_when_the_agent_works_then_it_says_so_and_delete_stops_it(
     assert (again.status, (await again.json())["stopped"]) == (200, [])
 
 
-@pytest.mark.parametrize("session_id", ["nonsense", "0" * 400, str(uuid4())])
+@pytest.mark.parametrize("session_id", ["nonsense", "0" * 400, NOBODYS])
 async def test_status_when_there_is_no_such_session_then_it_is_404(
     ada: Person, session_id: str
 ) -> None:

@@ -119,7 +119,7 @@ async def glance(nodes: list[EventLog], chat: Chat, chance: random.Random) -> No
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -11,6 +11,7 @@ from gateway.door import CLAUDE, Person, user
 from support.upstream import Upstream
 
 DEBUG = "/chat/completions/debug"
+NOBODYS = "0198a000-0000-7000-8000-00000000dead"
 
 
 async def understood(person: Person, body: Any) -> dict[str, Any]:
@@ -140,9 +141,9 @@ async def test_debug_when_there_is_much_then_the_context_is_its_end_and_pictures
         ({"prompt": "hi", "model": "gpt-17"}, 404, "model.not-found"),
         ({"messages": []}, 400, "chat.bad-messages"),
         ({"prompt": "hi", "session_id": "nonsense"}, 404, "session.not-found"),
-        ({"prompt": "hi", "project_id": str(uuid4())}, 404, "project.not-found"),
+        ({"prompt": "hi", "project_id": NOBODYS}, 404, "project.not-found"),
         ({"prompt": "hi", "n": 2}, 400, "chat.unsupported"),
-        ({"session_id": str(uuid4())}, 400, "chat.bad-messages"),
+        ({"session_id": NOBODYS}, 400, "chat.bad-messages"),
         ({"prompt": 7}, 422, "request.unprocessable"),
     ],
 )

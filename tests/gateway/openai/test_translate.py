@@ -72,7 +72,7 @@ body = members(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(sent=body, model=st.sampled_from([CLAUDE, INFO]))
 def test_request_when_it_holds_anything_then_it_is_translated_or_refused_by_name(
     sent: dict[str, Any], model: ModelInfo

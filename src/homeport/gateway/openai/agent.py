@@ -63,7 +63,7 @@ class AgentWire:
         return b"id: %b/%b\n%b" % (self._session_id.encode(), cursor.encode(), body)
 
     def _text(self, frame: Frame) -> bytes:
-        members: dict[str, Any] = orjson.loads(frame.data)
+        members = frame.members or {}
         text: str = members["text"]
         end = (members["block"], members["offset"] + len(text))
         if end <= self._shown:

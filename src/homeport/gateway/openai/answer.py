@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -27,6 +29,7 @@ from homeport.gateway.openai.wire import (
     usage_document,
 )
 from homeport.kernel.http.errors import known_failure
+from homeport.kernel.http.middleware.exchange import answer_at_edge
 from homeport.providers.blocks import STREAMED_INPUT
 from homeport.providers.port import BlockDelta, BlockStarted, Completed, ProviderEvent
 
@@ -48,11 +51,14 @@ class _Answer(Response):
         self._head = Head.fresh(call.model.id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; a client that goes away ends the model call.
+        """Answers one request, at the edge; a client that goes away ends the model call.
 
         Raises:
             ProviderError: The call failed before the answer had begun.
         """
+        await answer_at_edge(scope, receive, send, partial(self._answer, scope))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         serving = asyncio.create_task(self._serve(scope, send), name="chat.stateless")
         leaving = asyncio.create_task(_gone(receive), name="chat.listen")
         try:
@@ -76,11 +82,12 @@ class Whole(_Answer):
 
     async def _serve(self, scope: Scope, send: Send) -> None:  # noqa: ARG002 - a stream needs it
         call, document = self._call, b""
-        async for event in call.events():
-            if isinstance(event, Completed):
-                message, finish = _message(event, in_json=call.in_json)
-                usage = usage_document(event.usage, call.cost_usd)
-                document = orjson.dumps(completion(self._head, message, finish, usage))
+        async with aclosing(call.events()) as events:
+            async for event in events:
+                if isinstance(event, Completed):
+                    message, finish = _message(event, in_json=call.in_json)
+                    usage = usage_document(event.usage, call.cost_usd)
+                    document = orjson.dumps(completion(self._head, message, finish, usage))
         await call.end()
         headers = {
             "content-type": "application/json",
@@ -104,12 +111,26 @@ class Stream(_Answer):
         self._said = False
 
     async def _serve(self, scope: Scope, send: Send) -> None:
-        events = self._call.events()
-        first = await anext(events)  # what fails before it has a status of its own
+        async with aclosing(self._call.events()) as events:
+            first = await anext(events)  # what fails before it has a status of its own
+            await self._begin(send)
+            last = await self._follow(first, events, scope, send)
+        await self._call.end()
+        await send({"type": "http.response.body", "body": last + DONE, "more_body": False})
+
+    async def _begin(self, send: Send) -> None:
         headers = _encoded(self._extra)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await _body(send, self._chunks.delta({"role": "assistant", "content": ""}))
-        last = b""
+
+    async def _follow(
+        self,
+        first: ProviderEvent,
+        events: AsyncGenerator[ProviderEvent, None],
+        scope: Scope,
+        send: Send,
+    ) -> bytes:
+        """Sends the chunks of an answer that has begun; returns the error that ends it, if any."""
         try:
             await _body(send, self._translate(first))
             async for event in events:
@@ -117,9 +138,8 @@ class Stream(_Answer):
         except Exception as error:  # noqa: BLE001 - the answer has begun: it is told in it
             failure = known_failure(error, scope)
             _logger.info("chat.broke-off", code=failure.code, model=self._call.model.id)
-            last = error_frame(failure, scope)
-        await self._call.end()
-        await send({"type": "http.response.body", "body": last + DONE, "more_body": False})
+            return error_frame(failure, scope)
+        return b""
 
     def _translate(self, event: ProviderEvent) -> bytes:
         if isinstance(event, BlockDelta):

@@ -106,17 +106,21 @@ class Commissions:
             return await self._resumed(asked, caller, last_event_id)
         sent = asked.model_dump(mode="json", exclude_unset=True)
         attempt = Attempt.of(caller.user_id, key, OPERATION, sent)
-        async with self._log.database.read() as session:
-            run_id = await idempotency.made_before(session, attempt)
+        run_id = await self._made_before(attempt)
         while run_id is None:
             try:
                 run_id = await self._make(asked, caller, attempt)
             except _MadeMeanwhile:
-                async with self._log.database.read() as session:
-                    run_id = await idempotency.made_before(session, attempt)
+                run_id = await self._made_before(attempt)
         async with self._log.database.read() as session:
             run, row = await run_for(session, caller, run_id)
             return await _commission(session, asked, row, run, Cursor(run.queued_seq))
+
+    async def _made_before(self, attempt: Attempt | None) -> str | None:
+        if attempt is None:
+            return None
+        async with self._log.database.read() as session:
+            return await idempotency.made_before(session, attempt)
 
     async def _make(
         self, asked: ChatCompletionRequest, caller: Caller, attempt: Attempt | None

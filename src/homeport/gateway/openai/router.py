@@ -18,8 +18,8 @@ from homeport.gateway.openai.ignored import ignored_by_model, ignored_header
 from homeport.gateway.openai.schemas import (
     ChatCompletionRequest,
     ChatStatus,
+    ChatStopped,
     DebugRequest,
-    Stopped,
     Understanding,
 )
 from homeport.gateway.openai.settings import ChatSettings
@@ -102,6 +102,8 @@ async def complete(
     """Complete a chat. With `session_id` or `project_id` the agent does, in that session."""
     if not asked.for_agent and not last_event_id:
         return _by_model(asked, caller, log, models, settings)
+    with pulse.seat(caller):  # looked for before anything is said: a refusal must say nothing
+        pass
     commission = await tasks.give(asked, caller=caller, key=key, last_event_id=last_event_id)
     headers = ignored_header(commission.ignored)
     if asked.stream:
@@ -143,7 +145,7 @@ async def read_status(session_id: str, caller: SignedIn, log: Log) -> ChatStatus
 
 
 @router.delete("/{session_id}")
-async def stop_chat(session_id: str, caller: SignedIn, log: Log, dispatcher: Hands) -> Stopped:
+async def stop_chat(session_id: str, caller: SignedIn, log: Log, dispatcher: Hands) -> ChatStopped:
     """Stop what the agent is doing in a session; stopping what has ended is no error."""
     session_id = session_id.lower()
     async with log.database.read() as session:
@@ -153,7 +155,7 @@ async def stop_chat(session_id: str, caller: SignedIn, log: Log, dispatcher: Han
     for run in stopped:
         dispatcher.stop(run.id)
     dispatcher.wake()
-    return Stopped(session_id=session_id, stopped=[run.id for run in stopped])
+    return ChatStopped(session_id=session_id, stopped=[run.id for run in stopped])
 
 
 def _by_model(
