@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import openai
@@ -142,6 +144,20 @@ async def test_stateless_call_when_we_make_a_mistake_then_it_is_told_without_its
         assert (answer.status, document["error"]["code"]) == (500, "internal")
         assert document["error_id"] in document["detail"]
         assert "secret" not in await answer.text()
+
+
+async def test_stateless_call_when_its_usage_cannot_be_kept_then_the_answer_is_and_the_log_has_it(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = place.house.settings.data_path / "homeport.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        heard = await place.ada.stream({"model": "demo", "messages": user("tell me a story")})
+    assert heard.text.endswith("\U0001f642\n")
+    assert (heard.kinds[-1], "error" in heard.kinds) == ("[DONE]", False)
+    lost = [record for record in caplog.records if "usage.unrecorded" in str(record.msg)]
+    assert len(lost) == 1
+    assert "'output_tokens': 702" in str(lost[0].msg)
 
 
 async def test_lines_when_the_server_is_about_to_go_then_they_end_in_order_and_say_so(
