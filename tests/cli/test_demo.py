@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from homeport.cli.demo.record import Record
+from homeport.cli.demo.screen import Screen
 from support.server import INHERITED
 from support.upstream import Reply, text, tool_use, upstream
 
@@ -177,6 +180,20 @@ def test_demo_when_terminated_then_its_server_and_its_folder_are_gone(tmp_path: 
     with pytest.raises(ProcessLookupError):
         os.kill(server, 0)
     assert list(tmp_path.glob("homeport-demo-*")) == []
+
+
+def test_screen_when_a_tool_answers_escape_sequences_then_the_terminal_does_not_obey() -> None:
+    paper = io.StringIO()
+    screen = Screen(Console(file=paper, width=80, force_terminal=True, color_system=None))
+    evil = "\x1b]0;owned\x07\x1b[2Jgone\x9b31m"
+    screen.output(evil)
+    screen.line("Bash", evil)
+    screen.diff(f"+{evil}")
+    screen.begin("agent", style="")
+    screen.say(evil)
+    screen.end()
+    assert paper.getvalue().count("gone") == 4
+    assert not {"\x1b", "\x07", "\x9b"} & set(paper.getvalue())
 
 
 def delta(cursor: str, offset: int, said: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Screen:
     def line(self, who: str, text: str | Text, *, style: str = "", who_style: str = "bold") -> None:
         """One entry; long text is wrapped beside the margin."""
         self.end()
-        body = text if isinstance(text, Text) else Text(text, style=style)
+        body = text if isinstance(text, Text) else Text(_harmless(text), style=style)
         lines = body.wrap(self._console, self._width)
         for number, wrapped in enumerate(lines):
             wrapped.rstrip()
@@ -49,7 +49,9 @@ class Screen:
 
     def output(self, text: str) -> None:
         """What a tool answered: its first and last lines, in the margin's colour."""
-        lines = [line.rstrip() for line in text.expandtabs(4).splitlines() if line.strip()]
+        lines = [
+            line.rstrip() for line in _harmless(text).expandtabs(4).splitlines() if line.strip()
+        ]
         if len(lines) > RESULT_LINES:
             left_out = f"… {len(lines) - RESULT_LINES + 1} more lines …"
             lines = [lines[0], left_out, *lines[-(RESULT_LINES - 2) :]]
@@ -61,7 +63,7 @@ class Screen:
     def diff(self, text: str) -> None:
         """A unified diff."""
         styles = {"+": "green", "-": "red", "@": "cyan"}
-        for line in text.splitlines():
+        for line in _harmless(text).splitlines():
             body = Text(" " * MARGIN) + Text(line, style=styles.get(line[:1], "dim"))
             body.truncate(self._console.width, overflow="ellipsis")
             self._print(body, end="\n")
@@ -74,7 +76,7 @@ class Screen:
 
     def say(self, piece: str) -> None:
         """The next piece of what is being said; a word is shown when it is whole."""
-        self._pending += piece.replace("\n", " ")
+        self._pending += _harmless(piece).replace("\n", " ")
         *words, self._pending = self._pending.split(" ")
         for word in filter(None, words):
             self._word(word)
@@ -130,3 +132,10 @@ def event_lines(kinds: Iterable[str]) -> list[str]:
         f"{first}-{last} {kind}" if last > first else f"{first} {kind}"
         for first, last, kind in groups
     ]
+
+
+def _harmless(text: str) -> str:
+    """`text` without what a terminal would obey: files and models may hold escape sequences."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
