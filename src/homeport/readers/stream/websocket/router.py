@@ -1,4 +1,7 @@
-"""The WebSockets. Whatever speaks against one is said on the handshake, before it is accepted."""
+"""The WebSockets. Whatever speaks against one is said on the handshake, before it is accepted.
+
+A socket lasts, so it is served at the edge: what routed its handshake is not kept for it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, WebSocket
+from starlette.types import Receive, Scope, Send
 
 from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
 from homeport.identity.following import Following
+from homeport.kernel.http.middleware.exchange import answer_at_edge
 from homeport.kernel.http.provide import provided
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.reader import Reader
@@ -44,15 +49,20 @@ async def one_session(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> None:
     """Follow a session, as `GET /v1/sessions/{session_id}/stream` does."""
-    stream, check = stream_of(session_id), visible(caller, session_id)
-    with sockets.seat(caller):
-        reader = await Reader.open(log, stream, last_event_id or after, check=check)
-        try:
-            with pulse.line(reader, caller) as line:
-                async with _accepted(websocket) as wire:
-                    await serve_session(websocket, wire, line)
-        finally:
-            reader.close()
+    scope, cursor = websocket.scope, last_event_id or after
+
+    async def serve(receive: Receive, send: Send) -> None:
+        stream, check = stream_of(session_id), visible(caller, session_id)
+        with sockets.seat(caller):
+            reader = await Reader.open(log, stream, cursor, check=check)
+            try:
+                with pulse.line(reader, caller) as line:
+                    async with _accepted(scope, receive, send) as (socket, wire):
+                        await serve_session(socket, wire, line)
+            finally:
+                reader.close()
+
+    await answer_at_edge(scope, websocket.receive, websocket.send, serve)
 
 
 @router.websocket("/ws")
@@ -68,29 +78,36 @@ async def many_sessions(
     tools: Annotated[Registry, provided(Registry)],
 ) -> None:
     """Follow many sessions, and speak, stop and decide beside it."""
-    commands = Commands(log, dispatcher, tools)
-    with sockets.seat(caller):
-        async with _accepted(websocket) as wire:
-            socket = ManySessions(
-                websocket,
-                wire,
-                caller,
-                log=log,
-                callers=callers,
-                pulse=pulse,
-                commands=commands,
-                most=sockets.subscriptions,
-            )
-            await socket.serve()
+    scope, commands = websocket.scope, Commands(log, dispatcher, tools)
+
+    async def serve(receive: Receive, send: Send) -> None:
+        with sockets.seat(caller):
+            async with _accepted(scope, receive, send) as (socket, wire):
+                served = ManySessions(
+                    socket,
+                    wire,
+                    caller,
+                    log=log,
+                    callers=callers,
+                    pulse=pulse,
+                    commands=commands,
+                    most=sockets.subscriptions,
+                )
+                await served.serve()
+
+    await answer_at_edge(scope, websocket.receive, websocket.send, serve)
 
 
 @asynccontextmanager
-async def _accepted(websocket: WebSocket) -> AsyncGenerator[Wire]:
-    """The way out of an accepted socket; what nobody foresaw closes it, and goes on to the log."""
+async def _accepted(
+    scope: Scope, receive: Receive, send: Send
+) -> AsyncGenerator[tuple[WebSocket, Wire]]:
+    """An accepted socket; what nobody foresaw closes it, and goes on to the log."""
+    websocket = WebSocket(scope, receive, send)
     await websocket.accept()
     wire = Wire(websocket)
     try:
-        yield wire
+        yield websocket, wire
     except Exception:
         await wire.close(Close.INTERNAL, "internal")
         raise
