@@ -217,5 +217,22 @@ async def test_node_when_every_connection_is_cut_then_it_goes_on_by_itself(
     await other.close()
 
 
+async def test_lease_when_it_is_in_doubt_then_whoever_shows_waits_for_the_next_beat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(clock, "boot_seconds", lambda: now)
+    lease = Lease(ttl=12.0, begun=now)
+    await lease.certain()
+    now = 5_000.0
+    waiting = asyncio.create_task(lease.certain())
+    await asyncio.sleep(0)
+    lease.renew(now - 12.0)  # a beat that was sent long ago says nothing of now
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    lease.renew(now)
+    await waiting
+
+
 def _die() -> NoReturn:
     raise ValueError("a mistake of the driver's")

@@ -6,6 +6,7 @@ import asyncio
 import random
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,19 +103,23 @@ class Person:
             )
             for number, transport in enumerate(self._manner.transports)
         ]
+        try:
+            await self._talk(session_id, readers, name)
+        finally:
+            for reader in readers:
+                await reader.leave()
+
+    async def _talk(self, session_id: str, readers: list[Follower], name: str) -> None:
         for number in range(self._manner.messages):
             runs = [await self._say(session_id, f"{name}-{number}")]
             if self._chance.random() < 0.2:  # one more, behind it
                 runs.append(await self._say(session_id, f"{name}-{number}b"))
             for reader in readers:
-                await reader.until(
-                    lambda runs=runs, reader=reader: reader.finished.issuperset(runs)
-                )
+                await reader.until(partial(reader.finished.issuperset, runs))
             if self.ending:
                 break
         for reader in readers:
-            await reader.until(lambda reader=reader: self._is_all(session_id, reader))
-            await reader.leave()
+            await reader.until(partial(self._is_all, session_id, reader))
 
     async def _is_all(self, session_id: str, reader: Follower) -> bool:
         path = f"/v1/sessions/{session_id}/events?after={reader.cursor}"

@@ -24,7 +24,8 @@ BROKEN = (aiohttp.ClientError, OSError, TimeoutError, WebSocketException)
 """What a client sees of a server that was killed, sleeps, or is not there yet."""
 PAUSE_S = 0.05
 POLL_S = 5
-PATIENCE_S = 120.0
+PATIENCE_S = 900.0
+"""Of somebody whose server is killed again and again; that runs end soon is the checker's to say."""
 STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
 
 

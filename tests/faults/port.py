@@ -21,7 +21,8 @@ Json = dict[str, Any]
 Does = Literal["start", "say", "answer", "stop"]
 BUSY = 503
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
-PATIENCE_S = 120.0
+PATIENCE_S = 900.0
+"""Of somebody whose server is killed again and again; that runs end soon is the checker's to say."""
 
 
 @asynccontextmanager

@@ -142,6 +142,8 @@ class Dispatcher:
 
     async def _claim(self) -> None:
         async with self._claim_at_hand:
+            if any(not job.claim.lease.fresh() for job in self._jobs.values()):
+                await self._beat()  # we were asleep: what nobody else has taken is still ours
             if self._claiming and await self._is_pending():
                 await self._take()
 

@@ -6,6 +6,7 @@ live once the lease, judged by a clock that counts the machine's sleep, is close
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,18 +46,29 @@ class Lease:
         ending: Set before the driver is cancelled, to tell it why.
     """
 
-    __slots__ = ("_fresh_until", "_ttl", "ending", "lost")
+    __slots__ = ("_fresh_until", "_renewed", "_ttl", "ending", "lost")
 
     def __init__(self, *, ttl: float, begun: float) -> None:
         self.lost = False
         self.ending: Ending | None = None
         self._ttl = ttl
+        self._renewed = asyncio.Event()
         self._fresh_until = 0.0
         self.renew(begun)
 
     def renew(self, begun: float) -> None:
         """Takes a beat in that the database has confirmed."""
         self._fresh_until = begun + self._ttl * (1 - MARGIN)
+        self._renewed.set()
+
+    async def certain(self) -> None:
+        """Waits until something may be shown again: for the next beat that is confirmed.
+
+        Who holds a lease that turns out to be lost is cancelled instead.
+        """
+        while not self.fresh():
+            self._renewed.clear()
+            await self._renewed.wait()
 
     def fresh(self) -> bool:
         """Whether something may be shown: surely still ours."""

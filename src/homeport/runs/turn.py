@@ -132,11 +132,13 @@ class Turns:
         writer = job.writer
         if writer is None:
             raise RuntimeError("a turn streams into an open message")
-        stream = job.bench.provider.stream(request)
+        lease, stream = job.claim.lease, job.bench.provider.stream(request)
         limit = asyncio.timeout(max(self._limits.seconds_left(job.state), 0.0))
         try:
             async with limit:
                 async for event in stream:
+                    if not lease.fresh():
+                        await lease.certain()
                     if isinstance(event, BlockDelta):
                         writer.delta(event.text)
                     elif isinstance(event, BlockStarted):
