@@ -146,6 +146,13 @@ async def test_socket_when_nothing_comes_then_it_says_every_fifteenth_second_tha
         assert beat["cursor"] == "2"
 
 
+async def test_socket_when_the_client_pings_then_it_is_answered(hall: Hall) -> None:
+    async with socket(hall.address, hall.path("ws"), hall.headers) as connection:
+        async with asyncio.timeout(30):
+            await (await connection.ping(b"here"))
+        await until(told(connection), kind="stream.heartbeat")
+
+
 async def test_socket_when_the_client_goes_then_nothing_of_it_stays(hall: Hall) -> None:
     async with socket(hall.address, hall.path("ws"), hall.headers) as connection:
         await until(told(connection), kind="stream.heartbeat")
