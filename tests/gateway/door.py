@@ -7,87 +7,23 @@ import io
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import orjson
-from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletionMessageParam
+from openai import AsyncOpenAI, AsyncStream
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
+from gateway.frames import Frame, Heard, frames_of
 from support.client import ask
 from support.upstream import Upstream, upstream
 
 CLAUDE = "claude-sonnet-4-5"
 PATIENCE_S = 30.0
-DONE = b"[DONE]"
+ERROR_MEMBERS = {"code", "type", "message", "status", "param", "details"}
 PASSWORD = "a harbour that forgets nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame of a chat stream as it stood on the wire."""
-
-    id: str | None
-    data: bytes
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return orjson.loads(self.data)
-
-    @property
-    def text(self) -> str:
-        """What a plain client adds to the answer."""
-        if self.data == DONE:
-            return ""
-        choices = self.json.get("choices", [])
-        return (choices[0]["delta"].get("content") or "") if choices else ""
-
-    @property
-    def kind(self) -> str:
-        """`chunk`, `error`, `[DONE]`, or the type of an agent frame."""
-        if self.data == DONE:
-            return "[DONE]"
-        document = self.json
-        return "error" if "error" in document else str(document.get("type", "chunk"))
-
-
-@dataclass(slots=True)
-class Heard:
-    """What came of a chat stream until it ended, or was cut."""
-
-    frames: list[Frame] = field(default_factory=list[Frame])
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def text(self) -> str:
-        return "".join(frame.text for frame in self.frames)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [frame.kind for frame in self.frames]
-
-    @property
-    def beside(self) -> list[bytes]:
-        """The agent's frames byte for byte, but for those that only say that the line is alive."""
-        plain = {"chunk", "heartbeat", "error", "[DONE]"}
-        return [frame.data for frame in self.frames if frame.kind not in plain]
-
-    @property
-    def close(self) -> list[bytes]:
-        """The frames from the end of the text on."""
-        return [f.data for f in self.frames if f.kind == "[DONE]" or not _goes_on(f)]
-
-    @property
-    def last_id(self) -> str:
-        """What a client would come back with."""
-        return [frame.id for frame in self.frames if frame.id is not None][-1]
-
-
-def _goes_on(frame: Frame) -> bool:
-    choices = frame.json.get("choices", [])
-    return bool(choices) and choices[0].get("finish_reason") is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +96,7 @@ class Person:
         url = f"{self.base_url}/v1/chat/completions"
         async with self.http.post(url, json={**body, "stream": True}, headers=sent) as answer:
             assert answer.status == 200, await answer.text()
-            yield answer, _frames(answer)
+            yield answer, frames_of(answer)
             answer.close()
 
     async def new_session(self, **members: object) -> str:
@@ -194,9 +130,26 @@ class Person:
                 await asyncio.sleep(0.02)
 
 
-def since(heard: Heard) -> dict[str, str]:
-    """The header with which a client comes back that has heard so much."""
-    return {"Last-Event-ID": heard.last_id}
+async def refused(person: Person, body: object) -> dict[str, Any]:
+    """The error document of a request that has to fail."""
+    answer = await person.call("POST", "/chat/completions", body)
+    document = await answer.json(content_type="application/problem+json")
+    assert answer.status == document["status"] == document["error"]["status"] >= 400
+    assert set(document["error"]) == ERROR_MEMBERS
+    assert document["instance"] == "/v1/chat/completions"
+    return document
+
+
+async def chunks_of(person: Person, **members: Any) -> list[ChatCompletionChunk]:
+    members = {"model": CLAUDE, "messages": user("hi"), **members}
+    stream: AsyncStream[ChatCompletionChunk] = await person.sdk.chat.completions.create(
+        **members, stream=True
+    )
+    return [chunk async for chunk in stream]
+
+
+def text_of(chunks: list[ChatCompletionChunk]) -> str:
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
 def new_key() -> dict[str, str]:
@@ -207,28 +160,6 @@ def new_key() -> dict[str, str]:
 def user(text: str) -> list[ChatCompletionMessageParam]:
     """One message of a person."""
     return [{"role": "user", "content": text}]
-
-
-async def _frames(answer: aiohttp.ClientResponse) -> AsyncIterator[Frame]:
-    rest = b""
-    async for piece in answer.content.iter_any():
-        *blocks, rest = (rest + piece).split(b"\n\n")
-        for block in blocks:
-            yield parse(block)
-    assert not rest
-
-
-def parse(block: bytes) -> Frame:
-    """A frame without the empty line that ends it: an id or none, and one line of data."""
-    assert b"\r" not in block
-    lines = block.split(b"\n")
-    assert lines[-1].startswith(b"data: ")
-    assert len(lines) <= 2
-    id_ = None
-    if len(lines) == 2:
-        assert lines[0].startswith(b"id: ")
-        id_ = lines[0].removeprefix(b"id: ").decode()
-    return Frame(id_, lines[-1].removeprefix(b"data: "))
 
 
 @contextmanager

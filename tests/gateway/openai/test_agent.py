@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,12 @@ from uuid import uuid4
 
 import openai
 import pytest
-from openai import OpenAI
 
-from gateway.door import CLAUDE, PATIENCE_S, Person, user
+from gateway.door import CLAUDE, Person, user
 from support.upstream import Fail, Reply, Upstream, text
 
 STORY = "tell me a long story"
 NOBODYS = "0198a000-0000-7000-8000-00000000dead"
-
-
-async def story_of(ada: Person) -> str:
-    """The whole story, as a stateless call tells it."""
-    answer = await ada.sdk.chat.completions.create(model="demo", messages=user(STORY))
-    return answer.choices[0].message.content or ""
 
 
 async def new_project(ada: Person, folder: Path) -> str:
@@ -179,89 +171,6 @@ async def test_agent_when_the_request_is_wrong_then_no_session_is_made(
     assert (await ada.call("GET", f"/sessions/{session_id}")).status == 404
 
 
-async def test_stream_when_tools_are_used_then_their_frames_stand_beside_the_text(
-    ada: Person,
-) -> None:
-    session_id = await ada.new_session(permission_mode="accept_edits")
-    body = {"messages": user("write a file"), "session_id": session_id}
-    heard = await ada.stream(body)
-    assert heard.text == await ada.said(session_id)
-    beside = [frame.json for frame in heard.frames if frame.kind not in {"chunk", "[DONE]"}]
-    assert [frame["type"] for frame in beside] == ["tool_use", "tool_result", "usage"]
-    for frame in beside:
-        assert "object" not in frame
-        assert frame["choices"] == [{"index": 0, "delta": {"content": ""}, "finish_reason": None}]
-    use, result, usage = beside
-    assert (use["name"], use["input"]["file_path"]) == ("Write", "hello.txt")
-    assert result["tool_id"] == use["id"]
-    assert (result["name"], result["is_error"], result["exit_code"]) == ("Write", False, None)
-    assert isinstance(result["content"], str)
-    assert isinstance(result["duration_ms"], int)
-    run = (await ada.runs(session_id))[0]
-    assert usage["input_tokens"] == run["usage"]["input_tokens"]
-    assert usage["output_tokens"] == run["usage"]["output_tokens"]
-    assert heard.frames[-1].kind == "[DONE]"
-    assert heard.frames[-2].json["choices"][0]["finish_reason"] == "stop"
-    for frame in heard.frames[:-2]:
-        assert frame.id is not None
-        assert frame.id.startswith(f"{session_id}/")
-    chunks = [frame.json for frame in heard.frames if frame.kind == "chunk"]
-    assert {chunk["id"] for chunk in chunks} == {f"chatcmpl-{run['id']}"}
-    assert {chunk["session_id"] for chunk in chunks} == {session_id}
-    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
-
-
-async def test_sdk_when_it_streams_the_agent_then_the_plain_loop_gets_exactly_the_text(
-    ada: Person,
-) -> None:
-    session_id = await ada.new_session(permission_mode="accept_edits")
-    extra = {"session_id": session_id}
-    said = ""
-    async for chunk in await ada.sdk.chat.completions.create(
-        model="demo", messages=user("write a file"), stream=True, extra_body=extra
-    ):
-        said += chunk.choices[0].delta.content or ""
-    assert said == await ada.said(session_id)
-    assert said.startswith("I write a greeting. ")
-
-
-async def test_sdk_when_its_stream_helper_reads_the_agent_then_it_passes_over_the_other_frames(
-    ada: Person,
-) -> None:
-    session_id = await ada.new_session(permission_mode="accept_edits")
-    async with ada.sdk.chat.completions.stream(
-        model="demo",
-        messages=user("write a file"),
-        extra_body={"session_id": session_id},
-        stream_options={"include_usage": True},
-    ) as stream:
-        deltas = [event.delta async for event in stream if event.type == "content.delta"]
-        final = await stream.get_final_completion()
-    said = await ada.said(session_id)
-    assert "".join(deltas) == final.choices[0].message.content == said
-    assert final.choices[0].finish_reason == "stop"
-    assert final.usage is not None
-    assert (
-        final.usage.completion_tokens == (await ada.runs(session_id))[0]["usage"]["output_tokens"]
-    )
-
-
-async def test_sdk_when_it_is_the_blocking_one_then_it_gets_the_same(ada: Person) -> None:
-    session_id = await ada.new_session()
-
-    def tell() -> str:
-        with OpenAI(base_url=f"{ada.base_url}/v1", api_key=ada.key) as sdk:
-            stream = sdk.chat.completions.create(
-                model="demo",
-                messages=user(STORY),
-                stream=True,
-                extra_body={"session_id": session_id},
-            )
-            return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
-
-    assert await asyncio.to_thread(tell) == await story_of(ada)
-
-
 async def test_call_when_the_answer_is_long_then_all_of_it_comes_at_once(ada: Person) -> None:
     """More than a reader hands over at one time, and complete before anybody looks."""
     session_id = await ada.new_session()
@@ -339,53 +248,3 @@ async def test_stream_when_an_attempt_breaks_then_a_blank_line_parts_it_from_the
     claude.script(Reply(text("Half an ", "ans"), end="cut"), Reply(text("The whole ", "answer")))
     answer = await (await ada.chat(body)).json()
     assert answer["choices"][0]["message"]["content"] == "The whole answer"
-
-
-@pytest.mark.requirement("26")
-async def test_status_when_the_agent_works_then_it_says_so_and_delete_stops_it(
-    ada: Person, bob: Person
-) -> None:
-    session_id = await ada.new_session()
-    path = f"/chat/completions/{session_id}"
-    body = {"messages": user("PERF n=3000 i=10"), "session_id": session_id}
-    async with ada.streaming(body) as (_, frames):
-        await anext(frames)
-        await ada.until(session_id, "running")
-        status = await ada.get(f"{path}/status")
-        assert status["is_running"] is status["isRunning"] is True
-        assert status["session_id"] == session_id
-        for person in (bob, ada):
-            for method, rest in (("GET", "/status"), ("DELETE", "")):
-                if person is bob:
-                    assert (await bob.call(method, path + rest)).status == 404
-        stopped = await ada.call("DELETE", path)
-        assert stopped.status == 200
-        assert (await stopped.json())["stopped"] == [(await ada.runs(session_id))[0]["id"]]
-        rest = [frame async for frame in frames]
-    assert rest[-1].kind == "[DONE]"
-    assert rest[-2].json["choices"][0]["finish_reason"] == "stop"
-    assert (await ada.runs(session_id))[0]["outcome"] == "stopped"
-    status = await ada.get(f"{path}/status")
-    assert status["is_running"] is False
-    assert status["message_count"] == 2
-    again = await ada.call("DELETE", path)
-    assert (again.status, (await again.json())["stopped"]) == (200, [])
-
-
-@pytest.mark.parametrize("session_id", ["nonsense", "0" * 400, NOBODYS])
-async def test_status_when_there_is_no_such_session_then_it_is_404(
-    ada: Person, session_id: str
-) -> None:
-    for method, rest in (("GET", "/status"), ("DELETE", "")):
-        answer = await ada.call(method, f"/chat/completions/{session_id}{rest}")
-        document = await answer.json(content_type="application/problem+json")
-        assert (answer.status, document["error"]["code"]) == (404, "session.not-found")
-
-
-async def test_old_prefix_when_it_is_used_then_the_same_route_answers(ada: Person) -> None:
-    url = f"{ada.base_url}/api/v1/chat/completions"
-    async with asyncio.timeout(PATIENCE_S):
-        async with ada.http.post(
-            url, json={"model": "demo", "messages": user("hi")}, headers={"X-API-Key": ada.key}
-        ) as answer:
-            assert answer.status == 200

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.door import Frame, parse
+from gateway.frames import Frame, parse
 from homeport.eventlog import Cursor, EventLog
 from homeport.gateway.openai.agent import BREAK, AgentWire
 from homeport.gateway.openai.commission import Commission

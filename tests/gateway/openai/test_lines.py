@@ -12,7 +12,8 @@ import openai
 import pytest
 import pytest_asyncio
 
-from gateway.door import PATIENCE_S, Frame, Person, account, person, user
+from gateway.door import PATIENCE_S, Person, account, person, user
+from gateway.frames import Frame
 from homeport.app import create_app
 from homeport.providers.demo import DemoProvider
 from homeport.providers.demo.provider import INFO

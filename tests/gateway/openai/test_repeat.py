@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.door import Heard, Person, new_key, since, user
+from gateway.door import Person, new_key, user
+from gateway.frames import Heard, since
 
 STORY = "tell me a long story"
 SLOW = "PERF n=60 i=3"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from gateway.door import Heard, Person, account, person, since, user
+from gateway.door import Person, account, person, user
+from gateway.frames import Heard, since
 from support.server import MakeServer, Server
 
 TEXT = "".join(f"delta {number} " for number in range(150))

@@ -18,14 +18,13 @@ from homeport.gateway.openai.progress import Progress
 from homeport.gateway.openai.wire import DONE, Head, completion, error_frame, usage_document
 from homeport.identity.access import Caller
 from homeport.identity.errors import CredentialRefused
-from homeport.kernel.db import ReadSession
 from homeport.kernel.errors import HomeportError
 from homeport.kernel.http.errors import error_response
 from homeport.readers.stream.frame import Frame
 from homeport.readers.stream.pulse import End, Line, Pulse
 from homeport.readers.stream.reader import Reader
 from homeport.readers.stream.sse import EventStream
-from homeport.sessions.access import session_for, stream_of
+from homeport.sessions.access import stream_of
 from homeport.sessions.errors import SessionNotFound
 
 NO_RETRY = {"x-should-retry": "false"}
@@ -75,17 +74,12 @@ def streamed(
     scope: Scope,
 ) -> EventStream:
     """The answer as chunks."""
-
-    async def may_read(session: ReadSession) -> None:
-        await session_for(session, caller, commission.session_id)
-
     return EventStream(
         log,
         pulse,
         caller,
         stream=stream_of(commission.session_id),
         after=str(commission.cursor),
-        check=may_read,
         wire=ChatWire(AgentWire(commission, include_usage=include_usage), scope),
         headers=headers,
     )
@@ -106,7 +100,6 @@ async def answered(
     It comes at once when the run waits for people. A run that failed is an error document.
 
     Raises:
-        TooManyStreams: The user has as many lines open as one may.
         CredentialRefused: The caller's credential is worth nothing any more.
         SessionNotFound: The session was deleted meanwhile.
     """
@@ -115,7 +108,7 @@ async def answered(
     if not progress.over:
         reader = await Reader.open(log, stream_of(commission.session_id), str(commission.cursor))
         try:
-            with pulse.seat(caller), pulse.line(reader, caller) as line:
+            with pulse.line(reader, caller) as line:
                 await _follow(line, agent, asyncio.get_running_loop().time() + within_s)
         finally:
             reader.close()

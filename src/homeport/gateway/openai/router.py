@@ -102,8 +102,6 @@ async def complete(
     """Complete a chat. With `session_id` or `project_id` the agent does, in that session."""
     if not asked.for_agent and not last_event_id:
         return _by_model(asked, caller, log, models, settings)
-    with pulse.seat(caller):  # looked for before anything is said: a refusal must say nothing
-        pass
     commission = await tasks.give(asked, caller=caller, key=key, last_event_id=last_event_id)
     headers = ignored_header(commission.ignored)
     if asked.stream:
