@@ -125,7 +125,7 @@ class Feed:
             live = self.live
             if record.bounds == "closes" and live is not None and live.started_seq < record.seq:
                 self.live = None
-            if self.subscribers:
+            if self.subscribers and record.seq not in self._ring:  # else read before it was told
                 self._ring[record.seq] = record
                 self._ring_bytes += len(record.payload)
         while len(self._ring) > RING_RECORDS or (self._ring_bytes > RING_BYTES and self._ring):
@@ -152,12 +152,14 @@ class Feed:
                 waiting.set_result(None)
         self._waiting.clear()
 
-    def join(self, waiting: asyncio.Future[None]) -> None:
-        """Sets `waiting` at the next change; every `join` is paired with one `leave`."""
+    def news(self) -> asyncio.Future[None]:
+        """Done at the next change; whoever does not wait for that calls `leave`."""
+        waiting = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
+        return waiting
 
     def leave(self, waiting: asyncio.Future[None]) -> None:
-        """Ends a `join`."""
+        """Forgets what `news` gave."""
         self._waiting.discard(waiting)
 
     def rest(self) -> None:

@@ -41,6 +41,8 @@ class End(StrEnum):
     """The client reads too slowly."""
     DRAINING = "draining"
     """The server is about to go."""
+    CUT = "cut"
+    """The database does not answer."""
 
 
 class Watch:

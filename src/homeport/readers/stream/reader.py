@@ -122,6 +122,8 @@ class Reader:
     def close(self) -> None:
         """Lets go of the feed."""
         self._page.clear()
+        if self._waiting is not None:
+            self._feed.leave(self._waiting)
         self._log.feeds.detach(self._feed)
 
     @property
@@ -146,15 +148,21 @@ class Reader:
 
     async def wait(self) -> None:
         """Returns when something came since `ready` looked, or when somebody calls `wake`."""
-        if self._feed.version != self._seen:
+        news = self.news()
+        if news is None:
             return
-        waiting = self._waiting = asyncio.get_running_loop().create_future()
-        self._feed.join(waiting)
         try:
-            await waiting
+            await news
         except asyncio.CancelledError:
-            self._feed.leave(waiting)
+            self._feed.leave(news)
             raise
+
+    def news(self) -> asyncio.Future[None] | None:
+        """What `wait` awaits; None when something came already. `close` ends it, too."""
+        if self._feed.version != self._seen:
+            return None
+        self._waiting = self._feed.news()
+        return self._waiting
 
     def wake(self) -> None:
         """Ends a `wait`; without one, does nothing."""

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Protocol, cast
 
 import structlog
@@ -89,9 +90,9 @@ class EventStream(Response):
 
     Args:
         after: A cursor; None for the open message or the end of the log.
-        check: Asked before anything is read; what it raises is answered. A stream with one has a
-            seat among its caller's; without it somebody has been let in already.
-        wire: How the frames are written; our own event stream unless told otherwise.
+        check: Asked before anything is read; what it raises is answered.
+        wire: How the frames are written; without it our own event stream, of which one user has
+            so many.
         headers: More response headers.
 
     Raises:
@@ -128,8 +129,8 @@ class EventStream(Response):
         await answer_at_edge(scope, receive, send, self._answer)
 
     async def _answer(self, receive: Receive, send: Send) -> None:
-        seat = nullcontext() if self._check is None else self._pulse.seat(self._caller)
-        with seat:
+        counted = self._wire is _EVENTS  # a chat's answer belongs to a run, which was let in
+        with self._pulse.seat(self._caller) if counted else nullcontext():
             reader = await Reader.open(self._log, self._stream, self._after, check=self._check)
             try:
                 with self._pulse.line(reader, self._caller) as line:
@@ -140,21 +141,34 @@ class EventStream(Response):
             _logger.info("stream.ended", stream=self._stream, why=line.end, at=reader.cursor)
 
     async def _follow(self, line: Line, receive: Receive, send: Send) -> None:
-        """Sends, and is torn out of a send by `Line.finish` when the client does not take it."""
-        sender = line.sender = cast("asyncio.Task[None]", asyncio.current_task())
-        listener = asyncio.create_task(_listen(receive, line), name="stream.listen")
+        """Listens while a task of its own sends: what wakes per delta has no layers below it."""
+        here = cast("asyncio.Task[None]", asyncio.current_task())
+        sender = line.sender = asyncio.create_task(self._send(line, send), name="stream.send")
+        stop = partial(_stop_listening, here)
+        sender.add_done_callback(stop)
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await _pump(line, self._wire, send)
-            last = self._wire.farewell(line)
-            await send({"type": "http.response.body", "body": last, "more_body": False})
+            while (await receive())["type"] != "http.disconnect":
+                pass
         except asyncio.CancelledError:
-            torn = line.end is not None and line.sending is not None
-            if not torn or sender.uncancel():
+            if not sender.done() or here.uncancel():
+                sender.cancel()
                 raise  # somebody else wants the whole request to end
-        finally:
-            line.sender = None
-            listener.cancel()
+        else:
+            sender.remove_done_callback(stop)
+            line.finish(End.GONE)
+            await asyncio.wait({sender})
+        if not sender.cancelled():
+            sender.result()
+
+    async def _send(self, line: Line, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await _pump(line, self._wire, send)
+        last = self._wire.farewell(line)
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+def _stop_listening(listener: asyncio.Task[None], _sender: asyncio.Task[None]) -> None:
+    listener.cancel()
 
 
 async def _pump(line: Line, wire: Wire, send: Send) -> None:
@@ -169,33 +183,27 @@ async def _pump(line: Line, wire: Wire, send: Send) -> None:
         line.quiet = 0  # also where the wire has no word for a heart-beat: the next is 15 s away
         if wire.over:
             return
-        frames: Sequence[Frame] | None = ()
-        while not frames:
+        while True:
             if line.end is not None or reader.over:
                 return
-            frames = reader.at_hand() or (await _late(reader) if reader.behind else ())
-            if frames is None:
-                return
-            if not frames:
-                if line.due:
-                    frames = (reader.heartbeat(),)
-                else:
-                    await reader.wait()
+            if frames := reader.at_hand():
+                break
+            if reader.behind and (frames := await _late(line)):
+                break
+            if line.due:
+                frames = (reader.heartbeat(),)
+                break
+            if (news := reader.news()) is not None:
+                await news
         body = wire.encode(frames)
 
 
-async def _late(reader: Reader) -> Sequence[Frame] | None:
-    """What is in the database only; None when it does not answer."""
+async def _late(line: Line) -> Sequence[Frame]:
+    """What is in the database only; the line ends when that does not answer."""
     try:
-        return await reader.ready()
+        return await line.reader.ready()
     except HomeportError as error:
         # The answer has begun; the client comes back with its cursor and is told then.
-        _logger.warning("stream.cut", code=error.code, at=reader.cursor)
-        return None
-
-
-async def _listen(receive: Receive, line: Line) -> None:
-    """Waits for the client to go away: nothing else tells a line that has nothing to send."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    line.finish(End.GONE)
+        _logger.warning("stream.cut", code=error.code, at=line.reader.cursor)
+        line.finish(End.CUT)
+        return ()
