@@ -13,7 +13,7 @@ from typing import Any
 from faults.follower import Follower
 from faults.model import plan
 from faults.port import Port
-from support.client import ask
+from faults.talk import make_project
 
 Json = dict[str, Any]
 
@@ -69,11 +69,7 @@ class Person:
         self._workspace.mkdir()
         if self._manner.git:
             subprocess.run(["git", "init", "-q", str(self._workspace)], check=True)
-        body = {"name": self._name, "path": str(self._workspace)}
-        url = f"{self._port.base_url}/v1/projects"
-        answer = await ask(self._port.http, "POST", url, headers=self._port.headers, json=body)
-        assert answer.status == 201, await answer.text()
-        self._project = (await answer.json())["id"]
+        self._project = await make_project(self._port, self._name, self._workspace)
 
     async def work(self) -> None:
         """Talks with the agent, one session after the other."""

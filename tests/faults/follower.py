@@ -92,11 +92,13 @@ class Follower:
     async def _follow(self) -> None:
         while True:
             try:
-                await self._connection()
+                pause_s = await self._connection()
             except BROKEN:
-                await asyncio.sleep(PAUSE_S)
+                pause_s = PAUSE_S
+            await asyncio.sleep(pause_s)
 
-    async def _connection(self) -> None:
+    async def _connection(self) -> float:
+        """One connection to its end; returns the seconds after which to come back."""
         port, after = self._port, self.cursor
         most = self._cuts.randint(1, 60) if self._cuts is not None else None
         async with TRANSPORTS[self._transport](port, self._session_id, after) as frames:
@@ -110,12 +112,14 @@ class Follower:
                 node=port.node,
                 after=after,
             )
-            count = 0
+            count, pause_ms = 0, 0
             async for frame in frames:
                 self._take(number, frame)
+                pause_ms = frame.get("retry_ms", 0)
                 count += 1
                 if count == most:
-                    return
+                    break
+        return pause_ms / 1_000
 
     def _take(self, number: int, frame: Json) -> None:
         self._port.recorder.note("frame", connection=number, frame=frame)
@@ -142,7 +146,9 @@ async def _events(answer: aiohttp.ClientResponse) -> Frames:
     async for chunk in answer.content.iter_any():
         *blocks, rest = (rest + chunk).split(b"\n\n")
         for block in blocks:
-            yield parse(block).data
+            heard = parse(block)
+            assert heard.retry == heard.data.get("retry_ms")
+            yield heard.data
 
 
 @asynccontextmanager

@@ -7,17 +7,16 @@ import random
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faults.follower import Follower
-from faults.model import plan
 from faults.port import Port, client
 from faults.recorder import Recorder
 from faults.remains import note_remains
 from faults.storm import model_server
-from support.client import ask
+from faults.talk import Talk
 from support.server import MakeServer
 
 Json = dict[str, Any]
@@ -58,34 +57,12 @@ class Night:
 
     Attributes:
         ports: By the node's name.
+        talk: With the first of them.
     """
 
     recorder: Recorder
     ports: dict[str, Port]
-    workspace: Path
-    _project: str = field(default="", init=False)
-
-    async def session(self) -> str:
-        """A session in which nobody is asked anything."""
-        port = next(iter(self.ports.values()))
-        if not self._project:
-            url, body = f"{port.base_url}/v1/projects", {"name": "n", "path": str(self.workspace)}
-            made = await ask(port.http, "POST", url, headers=port.headers, json=body)
-            self._project = (await made.json())["id"]
-        name = f"night {self.recorder.number()}"
-        session = {"name": name, "project_id": self._project, "permission_mode": "bypass"}
-        _, made = await port.insist("start", name, "/v1/sessions", session)
-        return made["id"]
-
-    async def say(self, session_id: str, turns: list[Json]) -> str:
-        """A message; the run that answers it."""
-        name = f"m{self.recorder.number()}"
-        words = plan(name, turns)
-        path = f"/v1/sessions/{session_id}/messages"
-        body = {"content": words, "client_message_id": name}
-        port = next(iter(self.ports.values()))
-        _, said = await port.insist("say", name, path, body, session_id=session_id, text=words)
-        return said["run_id"]
+    talk: Talk
 
     def watch(self, session_id: str, node: str, transport: str) -> Watcher:
         """A client that is attached to `node`."""
@@ -134,6 +111,6 @@ async def nightfall(
                 name: Port(server, http, recorder, random.Random(0), node=name, headers=admin)
                 for name, server in servers.items()
             }
-            yield Night(recorder, ports, workspace)
+            yield Night(recorder, ports, Talk(ports[nodes[0]], workspace))
         await note_remains(recorder, database_url, [workspace])
         recorder.finish()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +25,10 @@ AT_MOST_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a kill is to strike: up to `within_s` seconds behind the next of `kinds`."""
+    """Where a kill is to strike: up to `within_s` seconds behind the next of `kinds`.
+
+    `start` is killed a second time, while it starts; `drain` is told to end, and killed meanwhile.
+    """
 
     name: str
     kinds: frozenset[str]
@@ -39,6 +44,7 @@ POINTS = (
     Point("answer", frozenset({"answer"}), 0.03),
     Point("end", frozenset({"run.finished"}), 0.03),
     Point("compaction", frozenset({"compaction.started"}), 0.2),
+    Point("drain", frozenset({"message.delta", "tool.started"}), 1.0),
     Point("start", frozenset(), 1.0),
 )
 
@@ -101,9 +107,11 @@ class Storm:
     async def _strike(self, port: Port, point: Point, delay: float) -> None:
         if point.kinds:
             await port.ears.next(point.kinds, at_most_s=AT_MOST_S)
+            if point.name == "drain":
+                os.kill(self._server.pid, signal.SIGTERM)
             await asyncio.sleep(delay)
         self._kill(point)
-        if not point.kinds:  # once more, while it starts
+        if point.name == "start":
             starting = asyncio.create_task(asyncio.to_thread(self._server.start))
             await asyncio.sleep(delay)
             self._kill(point)

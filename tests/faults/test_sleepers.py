@@ -24,13 +24,13 @@ only_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=Tr
 
 async def sleep_through(night: Night, turns: list[Json], *, behind: str) -> None:
     """The node that runs falls asleep behind a frame, is taken for dead, and wakes."""
-    session_id = await night.session()
+    session_id = await night.talk.session()
     watchers = {
         (node, transport): night.watch(session_id, node, transport)
         for node in NODES
         for transport in TRANSPORTS
     }
-    await night.say(session_id, turns)
+    await night.talk.say(session_id, turns)
     begun = await watchers["n1", "sse"].until("run.started")
     sleeper = begun["node"].partition(":")[0]
     [other] = set(NODES) - {sleeper}
@@ -99,9 +99,9 @@ async def test_node_when_nobody_takes_over_then_it_goes_on_where_it_fell_asleep(
         make_server, database_url, tmp_path, nodes=("n1",), interval_s=0.03, tool_s=2 * TTL_S
     ) as night:
         for turns, behind in ((IN_A_MESSAGE, "message.delta"), (IN_A_TOOL, "tool.started")):
-            session_id = await night.session()
+            session_id = await night.talk.session()
             watcher = night.watch(session_id, "n1", "sse")
-            await night.say(session_id, turns)
+            await night.talk.say(session_id, turns)
             await watcher.until(behind)
             night.sleep("n1")
             await asyncio.sleep(1.5 * TTL_S)
