@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
 from typing import Protocol, cast
 
 import structlog
@@ -144,7 +143,12 @@ class EventStream(Response):
         """Listens while a task of its own sends: what wakes per delta has no layers below it."""
         here = cast("asyncio.Task[None]", asyncio.current_task())
         sender = line.sender = asyncio.create_task(self._send(line, send), name="stream.send")
-        stop = partial(_stop_listening, here)
+        listening = True
+
+        def stop(_sender: asyncio.Task[None]) -> None:
+            if listening:  # a stream's own end lets `receive` return, too, before this is called
+                here.cancel()
+
         sender.add_done_callback(stop)
         try:
             while (await receive())["type"] != "http.disconnect":
@@ -154,7 +158,7 @@ class EventStream(Response):
                 sender.cancel()
                 raise  # somebody else wants the whole request to end
         else:
-            sender.remove_done_callback(stop)
+            listening = False
             line.finish(End.GONE)
             await asyncio.wait({sender})
         if not sender.cancelled():
@@ -165,10 +169,6 @@ class EventStream(Response):
         await _pump(line, self._wire, send)
         last = self._wire.farewell(line)
         await send({"type": "http.response.body", "body": last, "more_body": False})
-
-
-def _stop_listening(listener: asyncio.Task[None], _sender: asyncio.Task[None]) -> None:
-    listener.cancel()
 
 
 async def _pump(line: Line, wire: Wire, send: Send) -> None:
