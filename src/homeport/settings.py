@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     max_sessions_per_user: int = Field(
         default=10, ge=1, description="sessions at work at once, per user"
     )
+    max_streams_per_user: int = Field(
+        default=2_000, ge=1, description="event streams and long-polls open at once, per user"
+    )
     max_sockets_per_user: int = Field(
         default=20, ge=1, description="WebSockets open at once, per user and node"
     )

@@ -52,7 +52,7 @@ async def identity(house: House) -> None:
     else:
         house.banner.append(("sign in", "lost the way in? {homeport} user reset admin"))
         house.banner.append(("try", "curl -s {address}/health"))
-    pulse = Pulse(house.get(Callers), house.draining)
+    pulse = Pulse(house.get(Callers), house.draining, per_user=settings.max_streams_per_user)
     house.provide(pulse)
     house.chore("streams.pulse", pulse.run())
     sockets = Sockets(
