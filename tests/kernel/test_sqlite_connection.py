@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from homeport.kernel.db import Database
-from homeport.kernel.db.engine import SQLITE_READERS
+from homeport.kernel.db import Database, engine
+from homeport.kernel.db.engine import SQLITE_READERS, DatabaseBusy
 from homeport.kernel.db.sqlite_connection import SQLiteConnection, connect
 
 
@@ -105,3 +105,17 @@ async def test_reads_when_there_are_more_than_connections_then_all_stand_in_line
     assert await asyncio.gather(*[read() for _ in range(50 * SQLITE_READERS)]) == [0] * (
         50 * SQLITE_READERS
     )
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_reads_when_the_line_is_full_then_the_next_is_told_to_come_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MOST_READS", 2)
+    async with database.read(), database.read():
+        with pytest.raises(DatabaseBusy) as refused:
+            async with database.read():
+                pass
+        assert refused.value.retry_after == 1
+    async with database.read() as session:
+        assert await session.scalar(text("SELECT 1")) == 1

@@ -164,9 +164,9 @@ class SlowClient:
         """The last that came."""
         return b"".join(self._got[-3:])
 
-    async def take(self) -> bool:
+    async def take(self, most: int = 65_536) -> bool:
         """Takes a little; False at the end."""
-        some = await asyncio.get_running_loop().sock_recv(self._socket, 65_536)
+        some = await asyncio.get_running_loop().sock_recv(self._socket, most)
         self._got.append(some)
         return bool(some)
 

@@ -29,6 +29,8 @@ SQLITE_READERS = 8
 SQLITE_BUSY_MS = 5_000
 SQLITE_QUEUE_S = 30.0
 """Seconds to stand in line for a connection: with one file a full line is load, not an outage."""
+MOST_READS = 10_000
+"""Under way or in line; whoever comes then is told to come back."""
 POSTGRES_POOL = 10
 POOL_TIMEOUT_S = 5.0
 # As long as on SQLite, then it is busy. A node that stands still in a transaction (suspended, gone
@@ -43,6 +45,9 @@ BUSY_STATES = frozenset({"55P03", "40P01", "40001", "53300"})
 GONE_STATES = frozenset({"57P01", "57P02", "57P03", "25P03"})
 """The server shuts down, has crashed, starts; it has ended a transaction that stood still."""
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "ceph"})
+
+
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 class DatabaseBusy(Unavailable):
@@ -102,6 +107,7 @@ class Database:
             message = f"DATABASE_URL names {self.dialect!r}; sqlite and postgresql are supported"
             raise Invalid(message)
         self.url = parsed
+        self._reads = 0
 
     @property
     def writer(self) -> AsyncEngine:
@@ -120,16 +126,17 @@ class Database:
         Raises:
             Unavailable: The database is busy or does not answer.
         """
-        with translated():
-            async with ReadSession(self._reader, expire_on_commit=False) as session:
-                if self.dialect == "postgresql":
-                    await session.connection(
-                        execution_options={
-                            "isolation_level": "REPEATABLE READ",
-                            "postgresql_readonly": True,
-                        }
-                    )
-                yield session
+        if self._reads >= MOST_READS:
+            raise DatabaseBusy(retry_after=1)
+        self._reads += 1
+        try:
+            with translated():
+                async with ReadSession(self._reader, expire_on_commit=False) as session:
+                    if self.dialect == "postgresql":
+                        await session.connection(execution_options=_SNAPSHOT)
+                    yield session
+        finally:
+            self._reads -= 1
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[WriteSession, None]:
