@@ -98,6 +98,39 @@ def test_admit_when_administrator_in_development_then_own_directories_are_open(
             places.admit(str(disk / "elsewhere"), ROOT)
 
 
+@pytest.mark.parametrize(
+    "inside", [".git", ".git/hooks", ".git/worktrees/w", "bare.git", "bare.git/hooks"]
+)
+def test_admit_when_it_is_the_inside_of_a_repository_then_nobody_may(
+    places: Places, disk: Path, inside: str
+) -> None:
+    (disk / "code/.git/worktrees/w").mkdir(parents=True)
+    (disk / "code/.git/hooks").mkdir()
+    for name in ("objects", "refs", "hooks"):
+        (disk / "code/bare.git" / name).mkdir(parents=True)
+    (disk / "code/bare.git/HEAD").write_text("ref: refs/heads/main\n")
+
+    for caller in (ADA, ROOT):
+        with pytest.raises(PathRefused):
+            places.admit(str(disk / "code" / inside), caller)
+    assert places.admit(str(disk / "code/app"), ADA) == disk / "code/app"
+
+
+@pytest.mark.parametrize("path", ["/proc/self", "/proc/1", "/sys/kernel", "/dev/shm"])
+def test_admit_when_it_holds_no_files_of_anybody_then_it_is_refused(
+    places: Places, path: str
+) -> None:
+    with pytest.raises((PathRefused, PathMissing)):
+        places.admit(path, ROOT)
+
+
+def test_admit_when_the_name_is_longer_than_any_then_it_is_missing(
+    places: Places, disk: Path
+) -> None:
+    with pytest.raises(PathMissing):
+        places.admit(str(disk / "code" / ("a" * 256)), ADA)
+
+
 def test_admit_when_it_is_a_file_then_it_is_missing(places: Places, disk: Path) -> None:
     (disk / "code/file").write_text("", encoding="utf-8")
 

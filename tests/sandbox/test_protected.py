@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -227,6 +228,18 @@ async def test_placeholders_when_commands_overlap_then_the_last_one_removes_them
     assert sorted(p.name for p in workspace.iterdir()) == [".git"]
 
 
+async def test_command_when_its_workspace_is_deleted_meanwhile_then_its_outcome_is_told(
+    anything: Sandbox, workspace: Path
+) -> None:
+    seen = asyncio.Event()
+    command = shell(workspace, "echo begun; sleep 0.5; echo done; exit 3")
+    running = asyncio.create_task(anything.run(command, on_output=lambda _: seen.set()))
+    await seen.wait()
+    shutil.rmtree(workspace)
+    outcome = await running
+    assert (outcome.exit_code, outcome.output) == (3, b"begun\ndone\n")
+
+
 def test_placeholders_when_left_by_a_crash_then_the_next_command_removes_them(
     tmp_path: Path,
 ) -> None:
@@ -234,8 +247,8 @@ def test_placeholders_when_left_by_a_crash_then_the_next_command_removes_them(
     Placeholders().hold(tmp_path, [".mcp.json", ".idea"])  # never released
     assert (tmp_path / ".mcp.json").is_dir()
     after = Placeholders()
-    after.hold(tmp_path, [".mcp.json", ".idea"])
-    after.release(tmp_path)
+    held = after.hold(tmp_path, [".mcp.json", ".idea"])
+    after.release(tmp_path, held)
     assert [p.name for p in tmp_path.iterdir()] == [".idea"]
 
 

@@ -229,7 +229,8 @@ def open_root(root: Path) -> int:
             here = below
     except OSError as error:
         os.close(here)
-        raise WorkspaceMissing("The project's directory cannot be opened.") from error
+        detail = "The project's directory is not there: it was deleted, moved or not mounted."
+        raise WorkspaceMissing(detail) from error
     return here
 
 

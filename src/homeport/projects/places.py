@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from homeport.identity.roles import SERVER_MANAGE
 from homeport.projects.errors import PathMissing, PathRefused
 
 PERSONAL = "personal"
+PSEUDO = (Path("/proc"), Path("/sys"), Path("/dev"))
+"""What is in them is the kernel's: no files, and tomorrow another process's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Places:
         exists there.
 
         Raises:
-            PathRefused: It may not be opened by this caller, or overlaps what is the server's.
+            PathRefused: It may not be opened by this caller, overlaps what is the server's, or is
+                the inside of a git repository, whose files make git run commands.
             PathMissing: It is no directory.
         """
         if not path.startswith("/"):
@@ -64,14 +68,25 @@ class Places:
             raise PathMissing(param=param) from None
         privileged = self.development and SERVER_MANAGE in caller.permissions
         listed = any(place.is_relative_to(root) for root in _resolved(self.roots))
-        if self._is_ours(place) or not (listed or privileged):
-            raise PathRefused(
-                "The path must lie under one of the server's WORKSPACE_ROOTS.", param=param
-            )
-        if not place.is_dir():
+        if not (listed or privileged):
+            detail = "The path must lie under one of the server's WORKSPACE_ROOTS."
+            raise PathRefused(detail, param=param)
+        if self._is_ours(place):
+            detail = "The path overlaps what is the server's own, or is a whole home directory."
+            raise PathRefused(detail, param=param)
+        try:
+            found = place.stat()
+        except OSError:
+            raise PathMissing(param=param) from None
+        if not stat.S_ISDIR(found.st_mode):
             raise PathMissing(param=param)
-        if not listed and place.stat().st_uid != os.geteuid():
+        if not listed and found.st_uid != os.geteuid():
             raise PathRefused("The directory belongs to another user.", param=param)
+        if any(place.is_relative_to(one) for one in PSEUDO):
+            raise PathRefused("The path holds no files of anybody's.", param=param)
+        if any(_is_git_directory(one) for one in (place, *place.parents)):
+            detail = "The path is the inside of a git repository; open its working tree."
+            raise PathRefused(detail, param=param)
         return place
 
     def _is_ours(self, place: Path) -> bool:
@@ -87,3 +102,10 @@ class Places:
 
 def _resolved(folders: tuple[Path, ...]) -> list[Path]:
     return [Path(os.path.realpath(folder)) for folder in folders]
+
+
+def _is_git_directory(folder: Path) -> bool:
+    """Whether git reads hooks and settings from right there: `.git`, or a bare repository."""
+    if folder.name == ".git":
+        return True
+    return all(os.path.lexists(folder / name) for name in ("HEAD", "objects", "refs"))

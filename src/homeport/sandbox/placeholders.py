@@ -21,9 +21,11 @@ class Held:
 
     Attributes:
         failed: Absent names that could not be held.
+        key: The workspace's device and inode: what is held also when its name has gone meanwhile.
     """
 
     failed: tuple[str, ...]
+    key: tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -42,7 +44,8 @@ class Placeholders:
     def hold(self, workspace: Path, names: Sequence[str]) -> Held:
         """Make a placeholder for each of `names` that is absent; pair it with `release`."""
         with self._lock:
-            entry = self._workspaces.setdefault(_key(workspace), _Workspace())
+            key = _key(workspace)
+            entry = self._workspaces.setdefault(key, _Workspace())
             entry.commands += 1
             failed: list[str] = []
             for name in names:
@@ -54,17 +57,16 @@ class Placeholders:
                         entry.names.add(name)
                     else:
                         failed.append(name)
-            return Held(tuple(failed))
+            return Held(tuple(failed), key)
 
-    def release(self, workspace: Path) -> None:
+    def release(self, workspace: Path, held: Held) -> None:
         """End one command's hold; the last one's removes what is still empty."""
         with self._lock:
-            key = _key(workspace)
-            entry = self._workspaces[key]
+            entry = self._workspaces[held.key]
             entry.commands -= 1
             if entry.commands:
                 return
-            del self._workspaces[key]
+            del self._workspaces[held.key]
             for name in entry.names:
                 if _is_ours(workspace / name):
                     (workspace / name).rmdir()

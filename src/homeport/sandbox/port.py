@@ -26,7 +26,7 @@ class Limits:
     """What one command may use.
 
     Attributes:
-        wall_s: Seconds on the clock, then SIGTERM, and SIGKILL a second later.
+        wall_s: Seconds on the clock, then SIGTERM, and SIGKILL half a second later.
         memory_bytes: Writable private memory of a process, and of the whole tree together.
         processes: Processes and threads alive at once.
         file_bytes: Size of any one file.

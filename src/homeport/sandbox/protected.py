@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeport.sandbox import gitdirs, newrepository
-from homeport.sandbox.placeholders import Placeholders
+from homeport.sandbox.placeholders import Held, Placeholders
 from homeport.sandbox.snapshot import Snapshot
 
 NAMES = (
@@ -51,7 +51,7 @@ class Guard:
     readable: tuple[Path, ...]
     writable: tuple[Path, ...]
     steering: tuple[Path, ...]
-    _placeholders: Placeholders | None
+    _held: tuple[Placeholders, Held] | None
     _watched: Snapshot
     _repository: newrepository.Before
 
@@ -61,10 +61,16 @@ class Guard:
         return tuple(name for name, _ in self._watched.entries)
 
     def release(self) -> tuple[str, ...]:
-        """Put back what the command has changed; returns those names. Reads and writes the disk."""
-        broken = [*self._watched.restore(), *self._repository.tame()]
-        if self._placeholders is not None:
-            self._placeholders.release(self.workspace)
+        """Put back what the command has changed; returns those names. Reads and writes the disk.
+
+        Of a workspace that is gone nothing is left to be put back.
+        """
+        broken: list[str] = []
+        if self.workspace.is_dir():  # it may have been deleted while the command ran
+            broken = [*self._watched.restore(), *self._repository.tame()]
+        if self._held is not None:
+            placeholders, held = self._held
+            placeholders.release(self.workspace, held)
         return tuple(sorted(set(broken)))
 
 
@@ -88,7 +94,7 @@ def pin(workspace: Path, placeholders: Placeholders) -> Guard:
         git.readable,
         git.writable,
         git.steering,
-        placeholders,
+        (placeholders, held),
         snapshot,
         before,
     )

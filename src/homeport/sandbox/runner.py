@@ -27,7 +27,7 @@ _BOOT = (
     "from homeport.sandbox.inside.warden import main\n"
     "main()\n"
 )
-_HARD_END_S = 2.5  # the warden itself needs at most its grace of one second and a drain of a half
+_HARD_END_S = 1.5  # the warden needs at most its grace of half a second and a drain of another
 _MOST_WORDS = 4000
 _DISCARDED = 1 << 16
 _SIGXCPU, _SIGXFSZ = 24, 25

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from homeport.sandbox.inside.plan import Plan
 
 ORDERS, FRAMES = 0, 1
-GRACE_S = 1.0
+GRACE_S = 0.5
 _DRAIN_S = 0.5
 _CHUNK = 1 << 20
 _LINUX = sys.platform == "linux"
