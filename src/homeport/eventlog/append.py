@@ -8,8 +8,9 @@ written by one batch right before the commit, under the lock that makes `positio
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy import Table, bindparam, delete, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from homeport.eventlog.catalogue.base import Event
@@ -17,19 +18,44 @@ from homeport.eventlog.envelope import GENESIS, Header, digest, link, new_salt
 from homeport.eventlog.models import EventRow, OpenMessageRow, PayloadRow, SegmentRow, StreamRow
 from homeport.eventlog.record import Record
 from homeport.kernel import clock
-from homeport.kernel.db import WriteSession
+from homeport.kernel.db import Model, WriteSession
 
 # Commit order is not sequence order on PostgreSQL. Held from just before the events' INSERT to the
 # end of the commit, so that no reader ever sees position n+1 before n.
 POSITION_LOCK = 0x6C6F67
 lock_positions = text("SELECT pg_advisory_xact_lock(:key)")
 
-_heads = select(StreamRow.name, StreamRow.id, StreamRow.head_seq, StreamRow.head_hash)
+
+def _table(model: type[Model]) -> Table:
+    return cast("Table", model.__table__)
+
+
+# Built once: to build a statement costs more than SQLite takes for it.
+_streams = _table(StreamRow)
+_heads = (
+    select(_streams.c.name, _streams.c.id, _streams.c.head_seq, _streams.c.head_hash)
+    .where(_streams.c.name.in_(bindparam("names", expanding=True)))
+    .order_by(_streams.c.name)
+)
+# NO KEY: a foreign key's check on the stream (a flush of segments) need not wait for us.
+_held = {"sqlite": _heads, "postgresql": _heads.with_for_update(key_share=True)}
+_new = {
+    "sqlite": sqlite.insert(_streams).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_streams).on_conflict_do_nothing(),
+}
 _move_head = (
-    update(StreamRow)
-    .where(StreamRow.id == bindparam("stream_id"))
+    update(_streams)
+    .where(_streams.c.id == bindparam("stream_id"))
     .values(head_seq=bindparam("seq"), head_hash=bindparam("hash"))
 )
+_events, _payloads = insert(_table(EventRow)), insert(_table(PayloadRow))
+_open = insert(_table(OpenMessageRow))
+_close = [
+    # The message first: its lock waits for a flush that is under way, and what that flush has
+    # stored must be gone too.
+    delete(table).where(table.c.stream_id.in_(bindparam("closed", expanding=True)))
+    for table in (_table(OpenMessageRow), _table(SegmentRow))
+]
 
 
 @dataclass(slots=True)
@@ -109,23 +135,22 @@ class Unit:
         pending = self._pending
         if not pending.events:
             return
-        run = self.session.execute
-        if pending.closed:
-            # The message first: its lock waits for a flush that is under way, and what that flush
-            # has stored must be gone too.
-            await run(delete(OpenMessageRow).where(OpenMessageRow.stream_id.in_(pending.closed)))
-            await run(delete(SegmentRow).where(SegmentRow.stream_id.in_(pending.closed)))
-        if pending.opened:
-            await run(insert(OpenMessageRow), pending.opened)
-        await run(insert(PayloadRow), pending.payloads)
-        moved = [h for h in self._heads.values() if h.moved]
+        await self.session.flush()  # the state's rows first: nothing comes after the positions
         connection = await self.session.connection()
-        await connection.execute(
+        run = connection.execute
+        if pending.closed:
+            for close in _close:
+                await run(close, {"closed": pending.closed})
+        if pending.opened:
+            await run(_open, pending.opened)
+        await run(_payloads, pending.payloads)
+        moved = [h for h in self._heads.values() if h.moved]
+        await run(
             _move_head, [{"stream_id": h.stream_id, "seq": h.seq, "hash": h.hash} for h in moved]
         )
         if connection.dialect.name == "postgresql":
             await run(lock_positions, {"key": POSITION_LOCK})
-        await connection.execute(insert(EventRow.__table__), pending.events)  # pyright: ignore[reportArgumentType]
+        await run(_events, pending.events)
         self._pending = _Pending()
 
     def _head(self, stream: str) -> _Head:
@@ -137,19 +162,18 @@ class Unit:
 
 async def _lock(session: WriteSession, names: list[str]) -> dict[str, _Head]:
     connection = await session.connection()
-    on_postgres = connection.dialect.name == "postgresql"
-    query = _heads.where(StreamRow.name.in_(names)).order_by(StreamRow.name)
-    if on_postgres:
-        # NO KEY: a foreign key's check on the stream (a flush of segments) need not wait for us.
-        query = query.with_for_update(key_share=True)
-    found = {r.name: _Head(r.id, r.head_seq, r.head_hash) for r in await connection.execute(query)}
+    query, values = _held[connection.dialect.name], {"names": names}
+    found = {
+        r.name: _Head(r.id, r.head_seq, r.head_hash)
+        for r in await connection.execute(query, values)
+    }
     missing = [name for name in names if name not in found]
     if missing:
         rows = [{"name": name, "head_seq": 0, "head_hash": GENESIS} for name in missing]
-        build = postgresql.insert if on_postgres else sqlite.insert
-        await connection.execute(build(StreamRow).on_conflict_do_nothing(), rows)
+        await connection.execute(_new[connection.dialect.name], rows)
         # Somebody else may have made one of them meanwhile: take all again, in order.
         found = {
-            r.name: _Head(r.id, r.head_seq, r.head_hash) for r in await connection.execute(query)
+            r.name: _Head(r.id, r.head_seq, r.head_hash)
+            for r in await connection.execute(query, values)
         }
     return found
