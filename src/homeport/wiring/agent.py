@@ -13,16 +13,12 @@ from homeport.gateway.openai.commission import Commissions
 from homeport.gateway.openai.settings import ChatSettings
 from homeport.kernel import ids
 from homeport.kernel.db import Database
-from homeport.kernel.outbound import Outbound, entry_for
 from homeport.kernel.wakeups import Wakeups
 from homeport.operations import Finding
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits as Bounds
-from homeport.providers.anthropic import AnthropicProvider
-from homeport.providers.catalogue import DEFAULT_MODEL
-from homeport.providers.demo import DemoProvider
 from homeport.providers.models import Models
-from homeport.providers.port import Provider
+from homeport.providers.offer import offer_models
 from homeport.runs.budget import Unlimited
 from homeport.runs.calls import Calls
 from homeport.runs.checkpoint import Safeguard
@@ -47,24 +43,14 @@ GRACE_S = 20.0
 async def models(house: House) -> None:
     """Who answers: Claude when there is a key, and always the demo."""
     settings = house.settings
-    served: list[Provider] = []
-    key, base_url = settings.anthropic_api_key, settings.anthropic_base_url
-    if key is not None and key.get_secret_value():
-        # A client of its own: what is listed for the base URL is out of reach for users' URLs.
-        outbound = Outbound(allow=[entry_for(base_url)] if base_url else [])
-        house.rooms.push_async_callback(outbound.close)
-        served.append(
-            AnthropicProvider(
-                outbound,
-                api_key=key.get_secret_value(),
-                base_url=base_url,
-                idle_timeout_s=settings.anthropic_idle_timeout,
-            )
-        )
-    served.append(DemoProvider(pace=settings.demo_pace))
-    with_key = len(served) > 1
-    default_id = (settings.anthropic_model or DEFAULT_MODEL) if with_key else None
-    found = Models(served, default=default_id)
+    key = settings.anthropic_api_key
+    found = offer_models(
+        api_key=key.get_secret_value() if key is not None else None,
+        base_url=settings.anthropic_base_url,
+        default=settings.anthropic_model,
+        idle_timeout_s=settings.anthropic_idle_timeout,
+        demo_pace=settings.demo_pace,
+    )
     house.rooms.push_async_callback(found.close)
     house.provide(found)
     default, info = found.get(found.default)
