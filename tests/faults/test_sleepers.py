@@ -19,6 +19,8 @@ NODES = ("n1", "n2")
 TRANSPORTS = ("sse", "shared-socket")
 IN_A_MESSAGE: list[Json] = [{"pieces": 120}]
 IN_A_TOOL: list[Json] = [{"pieces": 4, "calls": 1}, {"pieces": 4}]
+TOOL_S = 0.75 * TTL_S
+"""A call ends while its node sleeps: its result is the first thing that the node wants to write."""
 only_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 
 
@@ -60,7 +62,7 @@ async def whole_night(
 ) -> dict[str, Any]:
     """Falls asleep in messages and in tools; what the history has seen, and nothing wrong in it."""
     async with nightfall(
-        make_server, database_url, folder, nodes=NODES, interval_s=0.03, tool_s=2 * TTL_S
+        make_server, database_url, folder, nodes=NODES, interval_s=0.03, tool_s=TOOL_S
     ) as night:
         for _ in range(times):
             await sleep_through(night, IN_A_MESSAGE, behind="message.delta")
@@ -96,7 +98,7 @@ async def test_node_when_nobody_takes_over_then_it_goes_on_where_it_fell_asleep(
     make_server: MakeServer, database_url: str, tmp_path: Path, tell: Tell
 ) -> None:
     async with nightfall(
-        make_server, database_url, tmp_path, nodes=("n1",), interval_s=0.03, tool_s=2 * TTL_S
+        make_server, database_url, tmp_path, nodes=("n1",), interval_s=0.03, tool_s=TOOL_S
     ) as night:
         for turns, behind in ((IN_A_MESSAGE, "message.delta"), (IN_A_TOOL, "tool.started")):
             session_id = await night.talk.session()
