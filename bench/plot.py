@@ -13,8 +13,8 @@ from typing import TypedDict
 from xml.sax.saxutils import escape
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-LABEL, CHART, ROW, HEIGHT = 250, 430, 46, 15
-MOST = 8.0
+LABEL, CHART, ROW, HEIGHT = 310, 430, 46, 15
+MOST = 20.0
 """Goals; a longer bar is cut there, and its figure says how long it is."""
 
 STYLE = """<style>
@@ -51,7 +51,7 @@ def picture(figures: list[Figure]) -> str:
     height = ROW * len(figures) + 50
     goal = LABEL + CHART / MOST
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="780" height="{height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="830" height="{height}" role="img">',
         "<title>What streams cost, before and after, as multiples of the goals</title>",
         STYLE,
         f'<line x1="{goal:.0f}" y1="18" x2="{goal:.0f}" y2="{height - 26}"/>',
