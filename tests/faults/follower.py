@@ -119,7 +119,7 @@ class Follower:
                 count += 1
                 if count == most:
                     break
-        return pause_ms / 1_000
+        return pause_ms / 1_000 if count else PAUSE_S
 
     def _take(self, number: int, frame: Json) -> None:
         self._port.recorder.note("frame", connection=number, frame=frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,13 @@ from support.client import ask
 from support.server import MakeServer
 
 Json = dict[str, Any]
+PIECE_S = 0.1
 EXIT_S = 30
 """From SIGTERM to the end of the process, at most."""
 STREAMS = ("sse", "socket", "shared-socket")
 TRANSPORTS = (*STREAMS, "poll", "sse")
 """Five for six sessions: each session has clients of each."""
 IN_A_TOOL: list[Json] = [{"pieces": 4, "calls": 1}, {"pieces": 4}]
-IN_AN_ANSWER: list[Json] = [{"pieces": 150}]
 
 
 class Quay:
@@ -96,15 +97,32 @@ async def end_of(port: Port) -> int:
     return code
 
 
-async def put_out(
-    make_server: MakeServer, database_url: str, folder: Path, *, looking_on: int, tool_s: float
-) -> Json:
+@dataclass(frozen=True, slots=True)
+class Bustle:
+    """What goes on when the server is told to end.
+
+    Attributes:
+        looking_on: Clients.
+        tool_s: How long a call takes.
+        answer_s: How long an answer takes.
+    """
+
+    looking_on: int
+    tool_s: float
+    answer_s: float
+
+    @property
+    def answer(self) -> list[Json]:
+        return [{"pieces": int(self.answer_s / PIECE_S)}]
+
+
+async def put_out(make_server: MakeServer, database_url: str, folder: Path, bustle: Bustle) -> Json:
     """A server is told to end in the middle of everything, and started again."""
     workspace = folder / "workspace"
     workspace.mkdir()
     with Recorder(folder / "history.jsonl") as recorder:
         async with (
-            model_server(recorder, seed=0, interval_s=0.03, tool_s=tool_s) as model_url,
+            model_server(recorder, seed=0, interval_s=PIECE_S, tool_s=bustle.tool_s) as model_url,
             client() as http,
         ):
             server = make_server(
@@ -118,7 +136,7 @@ async def put_out(
             )
             port = Port(server, http, recorder, random.Random(0))
             talk, quay = Talk(port, workspace), Quay(port)
-            await work(talk, quay, looking_on)
+            await work(talk, quay, bustle)
             assert await end_of(port) == 0
             assert all(quay.told.values()), quay.told
             await asyncio.to_thread(server.start)
@@ -131,30 +149,32 @@ async def put_out(
     return judged(folder / "history.jsonl")
 
 
-async def work(talk: Talk, quay: Quay, looking_on: int) -> None:
+async def work(talk: Talk, quay: Quay, bustle: Bustle) -> None:
     """Sessions in a tool, in an answer, in a question and in a queue, and clients of each."""
     in_tools = [await talk.session() for _ in range(2)]
     in_answers = [await talk.session() for _ in range(2)]
     in_questions = [await talk.session(mode="default") for _ in range(2)]
     sessions = [*in_tools, *in_answers, *in_questions]
-    for number in range(looking_on):
+    for number in range(bustle.looking_on):
         quay.watch(sessions[number % len(sessions)], TRANSPORTS[number % len(TRANSPORTS)])
     await quay.until("session.created")
     for session_id in (*in_questions, *in_tools):
         await talk.say(session_id, IN_A_TOOL)
     await quay.until("approval.requested", *in_questions)
     for session_id in (in_tools[0], *in_answers):
-        await talk.say(session_id, IN_AN_ANSWER)
+        await talk.say(session_id, bustle.answer)
     await quay.until("tool.started", *in_tools)
     await quay.until("message.delta", *in_answers)
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.timeout(300)
 @pytest.mark.requirement("F18")
 async def test_server_when_told_to_end_then_all_are_told_and_what_it_does_is_finished(
     make_server: MakeServer, database_url: str, tmp_path: Path, tell: Tell
 ) -> None:
-    seen = await put_out(make_server, database_url, tmp_path, looking_on=60, tool_s=3.0)
+    bustle = Bustle(looking_on=60, tool_s=2.0, answer_s=3.0)
+    seen = await put_out(make_server, database_url, tmp_path, bustle)
     tell(seen)
     assert seen["tool_results"] == {"completed": 4}
     assert seen["messages_cut"] == {}
@@ -166,7 +186,8 @@ async def test_server_when_told_to_end_then_all_are_told_and_what_it_does_is_fin
 async def test_server_when_work_takes_longer_than_it_may_then_it_is_handed_on(
     make_server: MakeServer, database_url: str, tmp_path: Path, tell: Tell
 ) -> None:
-    seen = await put_out(make_server, database_url, tmp_path, looking_on=500, tool_s=40.0)
+    bustle = Bustle(looking_on=500, tool_s=40.0, answer_s=40.0)
+    seen = await put_out(make_server, database_url, tmp_path, bustle)
     tell(seen)
     assert seen["tool_results"] == {"unknown": 2, "completed": 2}
-    assert seen["taken_over"] > 0
+    assert seen["messages_cut"] == {"draining": 2}

@@ -93,6 +93,7 @@ async def test_node_when_it_sleeps_again_and_again_then_it_writes_and_shows_noth
     tell(await whole_night(make_server, database_url, tmp_path, times=rounds(0.25)))
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.timeout(300)
 async def test_node_when_nobody_takes_over_then_it_goes_on_where_it_fell_asleep(
     make_server: MakeServer, database_url: str, tmp_path: Path, tell: Tell
