@@ -30,7 +30,16 @@ STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
 
 
 class Refused(aiohttp.ClientError):
-    """The stream was not opened."""
+    """The stream was not opened.
+
+    Args:
+        answer: What was said instead.
+        pause_s: Seconds after which to come back.
+    """
+
+    def __init__(self, answer: str, pause_s: float) -> None:
+        super().__init__(answer)
+        self.pause_s = pause_s
 
 
 class Follower:
@@ -93,6 +102,8 @@ class Follower:
         while True:
             try:
                 pause_s = await self._connection()
+            except Refused as refused:
+                pause_s = refused.pause_s
             except BROKEN:
                 pause_s = PAUSE_S
             await asyncio.sleep(pause_s)
@@ -136,9 +147,14 @@ async def event_stream(port: Port, session_id: str, after: str) -> AsyncGenerato
     url = f"{port.base_url}/v1/sessions/{session_id}/stream"
     headers = {**port.headers, "Last-Event-ID": after}
     async with port.http.get(url, headers=headers, timeout=STREAM_TIMEOUT) as answer:
-        if answer.status != 200:
-            raise Refused(await answer.text())
+        await _accepted(answer)
         yield _events(answer)
+
+
+async def _accepted(answer: aiohttp.ClientResponse) -> None:
+    if answer.status != 200:
+        pause_s = float(answer.headers.get("Retry-After", PAUSE_S))
+        raise Refused(await answer.text(), pause_s)
 
 
 async def _events(answer: aiohttp.ClientResponse) -> Frames:
@@ -156,8 +172,7 @@ async def long_poll(port: Port, session_id: str, after: str) -> AsyncGenerator[F
     """One answer: what is there, or what comes within some seconds."""
     url = f"{port.base_url}/v1/sessions/{session_id}/events?after={after}&wait={POLL_S}"
     async with port.http.get(url, headers=port.headers, timeout=STREAM_TIMEOUT) as answer:
-        if answer.status != 200:
-            raise Refused(await answer.text())
+        await _accepted(answer)
         page = orjson.loads(await answer.read())
     if page["events"]:
         assert page["cursor"] == page["events"][-1]["cursor"]
@@ -186,7 +201,7 @@ async def shared_socket(port: Port, session_id: str, after: str) -> AsyncGenerat
         messages = told(connection)
         acknowledged = await anext(messages, None)
         if acknowledged is None or acknowledged["type"] != "ack":
-            raise Refused(str(acknowledged))
+            raise Refused(str(acknowledged), PAUSE_S)
         yield _subscribed(messages, session_id)
 
 

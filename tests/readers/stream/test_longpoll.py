@@ -83,6 +83,18 @@ async def test_events_when_it_waits_and_the_server_drains_then_it_is_answered(ha
     assert await waiting == {"events": [], "cursor": "1"}
 
 
+@pytest.mark.requirement("F18")
+async def test_events_when_they_would_wait_in_a_drain_then_they_are_told_when_to_come_back(
+    hall: Hall,
+) -> None:
+    hall.draining.begin()
+    answer = await get(hall, "events?after=1&wait=60", status=503)
+    assert answer["error"]["code"] == "server.draining"
+    assert (await get(hall, "events?after=1")) == {"events": [], "cursor": "1"}
+    there = await get(hall, "events?after=0&wait=60")
+    assert (len(there["events"]), there["cursor"]) == (1, "1")
+
+
 @pytest.mark.requirement("22")
 async def test_events_when_it_waits_and_the_caller_is_refused_then_nothing_more_is_told(
     hall: Hall,
