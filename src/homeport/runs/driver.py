@@ -73,9 +73,7 @@ class Driver:
                 await self._fail(claim, job, "stop", None, outcome="stopped")
                 return
             job.bench = await self._benches.open(row)
-            if job.left_open:
-                async with job.step():
-                    pass  # mended first: nothing is judged by what a crash left open
+            await job.mend()
             await self._loop(job)
         except asyncio.CancelledError:
             await self._cancelled(claim, job)
@@ -160,6 +158,7 @@ class Driver:
             if job is not None:
                 await self._keep(job)
             job = await self._refolded(claim, job)
+            await job.mend()
             async with job.step() as step:
                 await self._close(job, step, "stopped" if outcome == "stopped" else "crashed")
                 job.session.apply(step.unit.records)
@@ -182,6 +181,7 @@ class Driver:
     async def _hand_back(self, claim: Claim, job: Job | None) -> None:
         try:
             job = await self._refolded(claim, job)
+            await job.mend()
             async with job.step() as step:
                 await self._close(job, step, "draining")
                 await queue.requeue(step.unit, claim)

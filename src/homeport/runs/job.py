@@ -32,7 +32,6 @@ class Job:
     Attributes:
         writer: The open message that this job writes, if any.
         seen: What the open message has used so far.
-        announced: Whether this claim has said `run.started` and mended what a crash left.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class Job:
         self.session = session
         self.writer: MessageWriter | None = None
         self.seen = Usage()
-        self.announced = False
         self._node = node
         self._is_idempotent = is_idempotent
         self._bench: Workbench | None = None
@@ -59,6 +57,11 @@ class Job:
         """Whether another node, or this one before a crash, was in the middle of something."""
         begun = any(call.started for call in self.state.pending)
         return begun or self.state.open_message is not None
+
+    @property
+    def announced(self) -> bool:
+        """Whether the log says that this claim has taken the run up."""
+        return self.state.epoch == self.claim.epoch
 
     @property
     def ready(self) -> bool:
@@ -86,7 +89,6 @@ class Job:
             is_idempotent=self._is_idempotent,
         )
         job.writer, job.seen, job._bench = self.writer, self.seen, self._bench
-        job.announced = self.announced
         return job
 
     @property
@@ -106,8 +108,17 @@ class Job:
             if not self.announced:
                 await self._announce(unit, row)
             yield Step(unit, row)
-        self.announced = True
         self.session.apply(unit.records)
+
+    async def mend(self) -> None:
+        """Closes what a crash left open, by a step of its own: what comes next is judged by it.
+
+        Raises:
+            LeaseLost: Somebody else has the run; nothing was written.
+        """
+        if self.left_open and not self.announced:
+            async with self.step():
+                pass
 
     async def _announce(self, unit: Unit, row: SessionRow) -> None:
         claim, state = self.claim, self.state
