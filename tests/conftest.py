@@ -61,8 +61,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
     on_postgresql = sum("postgresql" in report.nodeid.partition("[")[2] for report in passed)
     in_browser = sum("browser" in report.keywords for report in passed)
+    on_two_nodes = sum(report.nodeid.startswith("tests/nodes/") for report in passed)
     no_wheel, no_browser = binaries() is None and NO_WHEEL, chromium() is None and NO_BROWSER
+    no_nodes = no_wheel or (valkey_binary() is None and NO_VALKEY)
     terminalreporter.write_line(f"PostgreSQL half: {_told(on_postgresql, no_wheel)}")
+    terminalreporter.write_line(f"Two nodes: {_told(on_two_nodes, no_nodes)}")
     terminalreporter.write_line(f"Browser tests: {_told(in_browser, no_browser)}")
 
 

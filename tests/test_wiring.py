@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,12 @@ from homeport.kernel import clock
 from homeport.kernel.data_directory import DataDirectoryInUse
 from homeport.kernel.db import Database, idempotency
 from homeport.kernel.db.tables import IdempotencyKeyRow
+from homeport.kernel.wakeups import Wakeups
 from homeport.migrations import is_current
 from homeport.operations import Operations
 from homeport.settings import Settings
 from homeport.wiring import open_house
+from homeport.wiring.nodes import RedisMissing
 
 
 def settings(folder: Path, url: str | None = None) -> Settings:
@@ -31,6 +35,33 @@ async def test_house_when_opened_on_either_database_then_it_is_migrated_and_read
         assert isinstance(house.get(EventLog), EventLog)
         findings = await house.get(Operations).findings()
         assert all(finding.ok for finding in findings.values()), findings
+
+
+async def test_house_when_one_process_has_its_own_database_then_nobody_is_woken(
+    tmp_path: Path,
+) -> None:
+    with_redis = Settings(data_dir=tmp_path / "data", redis_url="redis://127.0.0.1:1")
+    async with open_house(with_redis) as house:
+        assert "wakeups" not in await house.get(Operations).findings()
+        house.get(Wakeups).send("stream", "session:s")
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_house_when_the_redis_package_is_missing_then_it_says_what_to_install(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+
+    def found(name: str) -> ModuleSpec | None:
+        return None if name == "redis" else find_spec(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", found)
+    with_redis = Settings(
+        data_dir=tmp_path / "data", database_url=database_url, redis_url="redis://127.0.0.1:1"
+    )
+    with pytest.raises(RedisMissing, match=r"homeport\[redis\]"):
+        async with open_house(with_redis):
+            pass
 
 
 async def test_house_when_a_second_one_opens_on_the_same_directory_then_it_is_refused(

@@ -41,7 +41,10 @@ class Settings(BaseSettings):
         default=None,
         description="default: SQLite in DATA_DIR; postgresql://user:password@host/name",
     )
-    redis_url: str | None = Field(default=None, description="optional: wake-ups between nodes")
+    redis_url: str | None = Field(
+        default=None,
+        description="a Redis or Valkey for the wake-ups between nodes; default: PostgreSQL's own",
+    )
 
     anthropic_api_key: SecretStr | None = Field(
         default=None, description="without it the demo model answers"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from homeport.eventlog import EventLog, mirror
 from homeport.eventlog.errors import MessageFenced
-from homeport.eventlog.feed import Feed
+from homeport.eventlog.feed import RING_RECORDS, Feed
 from homeport.eventlog.news import AHEAD_BYTES, AHEAD_RECORDS, Known, news_of
 from homeport.kernel.db import Database
 from homeport.kernel.wakeups import Wakeups
@@ -199,6 +200,40 @@ async def test_refresh_when_one_fails_then_whoever_waits_behind_it_looks_again(
     outcomes = await asyncio.gather(*map(log.refresh, feeds), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [OSError, type(None)]
     assert [feed.head for feed in feeds] == [1, 1]
+
+
+async def test_refresh_when_a_feed_was_let_go_and_another_made_then_text_is_taken_once(
+    log: EventLog, database_url: str
+) -> None:
+    writer = await open_message(log, STREAM)
+    writer.block_started("text")
+    writer.delta("once")
+    await log.flush()
+    database = Database(database_url)
+    other = EventLog(database)
+    gone = other.feeds.attach(STREAM)
+    other.feeds.detach(gone)
+    feed = other.feeds.attach(STREAM)
+    await asyncio.gather(other.refresh(gone), other.refresh(feed), other.refresh(gone))
+    assert gone.live is None
+    assert feed.live is not None
+    assert [block.text for block in feed.live.blocks] == ["once"]
+    await database.close()
+
+
+async def test_ring_when_an_event_is_read_before_it_is_told_then_it_is_counted_once(
+    log: EventLog,
+) -> None:
+    feed = log.feeds.attach(STREAM)
+    async with log.unit(STREAM) as unit:
+        unit.append(STREAM, fact("1"), actor="system")
+    for _ in range(3):
+        feed.publish(unit.records)
+    for seq in range(2, RING_RECORDS + 1):
+        feed.publish([replace(unit.records[0], seq=seq)])
+    assert feed.record(1) is not None
+    bytes_each = len(unit.records[0].payload)
+    assert feed._ring_bytes == RING_RECORDS * bytes_each  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_news_when_a_feed_is_far_behind_then_it_gets_the_near_and_small_events_only(

@@ -23,9 +23,9 @@ def tell(record_property: Callable[[str, object], None]) -> Tell:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the histories of this run have seen."""
+    """What the histories of the long tests have seen."""
     passed: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
     for report in passed:
-        for name, figures in report.user_properties:
-            if name == FIGURES:
-                terminalreporter.write_line(f"{report.nodeid}\n  {figures}")
+        figures = dict(report.user_properties).get(FIGURES)
+        if figures is not None and "faults" in report.keywords:
+            terminalreporter.write_line(f"{report.nodeid}\n  {figures}")

@@ -58,8 +58,9 @@ class Valkey:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts it, empty, and waits until it answers; does nothing while it runs."""
+        """Starts it, empty, and waits until it answers; ends a `halt` when it runs already."""
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
             return
         binary = valkey_binary()
         assert binary is not None, NO_VALKEY
@@ -86,12 +87,9 @@ class Valkey:
             self._process = None
 
     def halt(self) -> None:
-        """Lets it keep its connections and answer nothing, until `go_on`."""
-        self._running().send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Ends a `halt`."""
-        self._running().send_signal(signal.SIGCONT)
+        """Lets it keep its connections and answer nothing, until `start`."""
+        assert self._process is not None, "Valkey was not started"
+        self._process.send_signal(signal.SIGSTOP)
 
     def command(self, *words: str) -> str:
         """What it answers to one inline command: the first line, without its line end."""
@@ -104,7 +102,3 @@ class Valkey:
             return self.command("PING") == "+PONG"
         except OSError:
             return False
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        assert self._process is not None, "Valkey was not started"
-        return self._process

@@ -107,13 +107,16 @@ class Mirror:
 
     async def _look(self, feeds: set[Feed]) -> set[Feed]:
         """Takes in what there is; the feeds that moved on meanwhile are to be looked at again."""
-        seen = {feed.stream: (feed, feed.live) for feed in feeds}
+        # One that was let go while it waited may have a successor, which asks for itself.
+        seen = {feed: feed.live for feed in feeds if self._feeds.find(feed.stream) is feed}
+        if not seen:
+            return set()
         async with self._database.read() as session:
-            news = await news_of(session, map(_known, feeds))
+            news = await news_of(session, map(_known, seen))
         return {
             feed
-            for stream, (feed, live) in seen.items()
-            if feed.live is not live or not _took(feed, news[stream])
+            for feed, live in seen.items()
+            if feed.live is not live or not _took(feed, news[feed.stream])
         }
 
 

@@ -161,7 +161,7 @@ def add_segment(blocks: list[Block], body: bytes) -> None:
         if len(piece) == 4:  # [block, type, id, name]: a block begins
             blocks.append(Block(piece[1], piece[2], piece[3]))
         else:
-            blocks[piece[0]].add(str(piece[2]))
+            blocks[int(piece[0])].add(str(piece[2]))
 
 
 async def _records(

@@ -115,7 +115,7 @@ async def test_valkey_when_it_keeps_its_connections_and_answers_nothing_then_it_
         try:
             await eventually(lambda: not wakeups.works)
         finally:
-            valkey.go_on()
+            valkey.start()
         await eventually(lambda: wakeups.works)
 
 
