@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from homeport.cli.demo.stage import FILES
 from runs.conftest import SharedServer
 from runs.door import (
     LIVE,
@@ -22,38 +23,10 @@ from runs.door import (
 )
 from support.upstream import Upstream
 
-CALCULATOR = '''"""A small calculator."""
-
-
-def average(numbers: list[float]) -> float:
-    """The mean of the numbers; 0.0 when there are none."""
-    return sum(numbers) / len(numbers)
-'''
-TESTS = '''"""Tests of the calculator; run them with python3 -m unittest."""
-
-import unittest
-
-from calculator import average
-
-
-class AverageTest(unittest.TestCase):
-    def test_average_of_several_numbers(self):
-        self.assertEqual(average([1, 2, 6]), 3)
-
-    def test_average_of_nothing_is_zero(self):
-        self.assertEqual(average([]), 0.0)
-
-
-if __name__ == "__main__":
-    unittest.main()
-'''
-IGNORED = "__pycache__/\n"
-
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    files = {"calculator.py": CALCULATOR, "test_calculator.py": TESTS, ".gitignore": IGNORED}
-    return make_repository(tmp_path / "repository", files)
+    return make_repository(tmp_path / "repository", FILES)
 
 
 @pytest.fixture
@@ -82,12 +55,12 @@ async def test_agent_when_asked_to_fix_a_test_then_it_asks_runs_edits_and_undo_p
     events = await door.over(session_id, run_id)
     results = of_kind(events, "tool.finished")
     assert [e["is_error"] for e in results if e["tool"] == "Bash"] == [True, False]
-    assert (repository / "calculator.py").read_text() != CALCULATOR
+    assert (repository / "calculator.py").read_text() != FILES["calculator.py"]
     starts = [e["call_id"] for e in of_kind(events, "tool.started")]
     assert len(starts) == len(set(starts)) == len(results)
     undone = await door.post(f"/v1/runs/{run_id}/undo")
     assert undone["restored"] == ["calculator.py"]
-    assert (repository / "calculator.py").read_text() == CALCULATOR
+    assert (repository / "calculator.py").read_text() == FILES["calculator.py"]
 
 
 @pytest.mark.requirement("F1")

@@ -6,12 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from homeport.cli.demo.stage import FILES
 from homeport.providers import (
     BlockDelta,
     Completed,
@@ -87,26 +87,9 @@ async def play(opening: str, tools: list[dict[str, Any]], act: Act = done) -> li
     return turns
 
 
-def project(folder: Path) -> None:
-    """Creates what the header of the transcript describes."""
-    source = files("homeport.providers.demo") / "transcripts" / "fix-the-failing-test.toml"
-    lines = source.read_text(encoding="utf-8").splitlines()
-    name, contents = "", dict[str, list[str]]()
-    for line in lines:
-        if line.startswith("# ") and line.endswith(".py:"):
-            name = line.removeprefix("# ").removesuffix(":")
-            contents[name] = []
-        elif name and (line.startswith("#     ") or line == "#"):
-            contents[name].append(line.removeprefix("#").removeprefix("     "))
-        elif name:
-            name = ""
-    assert set(contents) == {"calculator.py", "test_calculator.py"}
-    for file_name, rows in contents.items():
-        (folder / file_name).write_text("\n".join(rows).rstrip() + "\n", encoding="utf-8")
-
-
-async def test_fixing_the_test_fixes_the_project_that_its_header_describes(tmp_path: Path) -> None:
-    project(tmp_path)
+async def test_fixing_the_test_fixes_the_project_that_the_demo_makes(tmp_path: Path) -> None:
+    for file_name, content in FILES.items():
+        (tmp_path / file_name).write_text(content, encoding="utf-8")
     said: dict[str, list[str]] = {"Bash": []}
 
     def act(name: str, given: dict[str, Any]) -> str:
