@@ -13,6 +13,7 @@ from homeport.eventlog.errors import MessageFenced
 from homeport.eventlog.feed import RING_RECORDS, Feed
 from homeport.eventlog.news import AHEAD_BYTES, AHEAD_RECORDS, Known, news_of
 from homeport.kernel.db import Database
+from homeport.kernel.db.engine import DatabaseUnreachable
 from homeport.kernel.wakeups import Wakeups
 from homeport.kernel.wakeups.redis import RedisCarrier
 from homeport.readers.stream.reader import Reader
@@ -261,3 +262,30 @@ async def test_refresh_when_nothing_is_new_then_nobody_is_woken(log: EventLog) -
     await log.flush()
     await other.refresh(feed)
     assert feed.version > version
+
+
+async def test_looking_when_another_reader_failed_to_open_then_the_first_still_gets_the_text(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Database(database_url)
+    here, there = EventLog(database), EventLog(other)  # nothing tells the one of the other
+    await here.start()
+    await append(here, STREAM, fact("1"))
+    reader, client = await Reader.open(here, STREAM, "0"), Client()
+    await client.read(reader)
+    writer = await open_message(there, STREAM, "m")
+    writer.block_started("text")
+    writer.delta("Ahoy")
+    await there.flush()
+
+    async def unreachable(_: Feed) -> None:
+        raise DatabaseUnreachable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(here, "refresh", unreachable)
+        with pytest.raises(DatabaseUnreachable):
+            await Reader.open(here, STREAM, "0")
+    await client.until(reader, text="Ahoy")
+    reader.close()
+    await here.stop()
+    await other.close()

@@ -22,6 +22,8 @@ from homeport.kernel.errors import HomeportError
 from homeport.kernel.wakeups import Wakeups
 
 POLL_S = 1.0
+CLAIM_S = 5.0
+"""That a claim under way may take when the node drains."""
 DUE, STOPPING = "run.due", "run.stopping"
 """The topics of wake-ups: some run may be due; some run was asked to end."""
 CLAIM_LIMIT = 32
@@ -109,8 +111,7 @@ class Dispatcher:
     async def drain(self, grace: float) -> None:
         """Claims nothing more, gives runs `grace` seconds to end, hands the rest back, stops."""
         self._claiming = False
-        async with self._claim_at_hand:  # what it takes is ours to hand back
-            pass
+        await self._end_of_claim()
         if self._jobs and grace > 0:
             await asyncio.wait([job.task for job in self._jobs.values()], timeout=grace)
         left = list(self._jobs.values())
@@ -122,6 +123,17 @@ class Dispatcher:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
         self._chores = []
+
+    async def _end_of_claim(self) -> None:
+        """Waits for a claim under way: what it takes is ours to hand back."""
+        try:
+            async with asyncio.timeout(CLAIM_S), self._claim_at_hand:
+                pass
+        except TimeoutError:
+            # A database that says nothing must not keep the process; a lease ends by itself.
+            for chore in self._chores[:1]:
+                chore.cancel()
+                await asyncio.gather(chore, return_exceptions=True)
 
     async def _every(
         self, seconds: float, step: Callable[[], Awaitable[None]], due: asyncio.Event | None = None

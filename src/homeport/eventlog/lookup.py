@@ -46,21 +46,6 @@ async def records_at(session: AsyncSession, places: Iterable[Place]) -> dict[Pla
     return {(record.stream, record.seq): record for record in records}
 
 
-async def records_of_kind(session: AsyncSession, stream: str, kind: str) -> list[Record]:
-    """All records of one kind in a stream, oldest first: for kinds of which there are few."""
-    query = (
-        select(StreamRow.name, *_HEADER, EventRow.bounds, PayloadRow.payload)
-        .join(EventRow, EventRow.stream_id == StreamRow.id)
-        .join(
-            PayloadRow,
-            (PayloadRow.stream_id == EventRow.stream_id) & (PayloadRow.seq == EventRow.seq),
-        )
-        .where(StreamRow.name == stream, EventRow.kind == kind)
-        .order_by(EventRow.seq)
-    )
-    return [Record(*row) for row in await session.execute(query)]
-
-
 async def stored_bytes(session: AsyncSession, stream: str) -> int:
     """How much the payloads of a stream take, in bytes."""
     query = (

@@ -132,12 +132,6 @@ async def record_at(session: AsyncSession, stream: str, seq: int) -> Record | No
     return found[0] if found else None
 
 
-async def opened_at(session: AsyncSession, stream: str, seq: int) -> Record | None:
-    """The `message.started` of the message that is open at `seq`, or None when none is."""
-    found = await _records(session, _bound_before, stream, {"seq": seq})
-    return found[0] if found and found[0].bounds == "opens" else None
-
-
 async def open_message(session: AsyncSession, stream: str) -> OpenMessage | None:
     """The message that is open now, or None."""
     row = (await session.execute(_open, {"stream": stream})).first()

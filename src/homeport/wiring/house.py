@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from homeport.kernel.errors import HomeportError, Invalid
 from homeport.kernel.http.draining import Draining
@@ -104,8 +105,9 @@ async def every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await step()
-        except HomeportError as error:
-            log.warning("chore.step-failed", step=step.__qualname__, code=error.code)
+        except (HomeportError, SQLAlchemyError, OSError) as error:
+            # Whatever the database has, the next round may find it well again.
+            log.warning("chore.step-failed", step=step.__qualname__, error=repr(error))
         await asyncio.sleep(seconds)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -32,6 +33,8 @@ SQLITE_QUEUE_S = 30.0
 MOST_READS = 10_000
 """Under way or in line; whoever comes then is told to come back."""
 POSTGRES_POOL = 10
+SILENCE_S = 60.0
+"""Seconds after which PostgreSQL is taken for gone in the middle of a statement."""
 POOL_TIMEOUT_S = 5.0
 # As long as on SQLite, then it is busy. A node that stands still in a transaction (suspended, gone
 # without a word) must not hold its rows for ever: the server ends it.
@@ -44,6 +47,10 @@ BUSY_STATES = frozenset({"55P03", "40P01", "40001", "53300"})
 """Lock not available in time; a deadlock; a serialisation failure; too many connections."""
 GONE_STATES = frozenset({"57P01", "57P02", "57P03", "25P03"})
 """The server shuts down, has crashed, starts; it has ended a transaction that stood still."""
+UNREACHABLE = (ConnectionError, TimeoutError, socket.gaierror)
+UNREACHABLE_ERRORS = frozenset(
+    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EMFILE, errno.ENFILE}
+)
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "ceph"})
 
 
@@ -100,6 +107,7 @@ class Database:
                 pool_pre_ping=False,
                 connect_args={
                     "timeout": POOL_TIMEOUT_S,
+                    "command_timeout": SILENCE_S,
                     "server_settings": POSTGRES_SERVER_SETTINGS,
                 },
             )
@@ -198,10 +206,10 @@ class translated:  # noqa: N801 - reads as the context that it is
 def _kind_of(error: BaseException) -> HomeportError | None:
     if isinstance(error, PoolTimeoutError):
         return DatabaseBusy(retry_after=1)
-    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+    if isinstance(error, OSError):
         if error.errno == errno.ENOSPC:
             return StorageFull("The disk is full; nothing was kept.")
-        if isinstance(error, ConnectionError):
+        if isinstance(error, UNREACHABLE) or error.errno in UNREACHABLE_ERRORS:
             return DatabaseUnreachable(retry_after=1)
     if isinstance(error, DBAPIError):
         state: str = getattr(error.orig, "sqlstate", None) or ""
@@ -225,7 +233,7 @@ def _kind_of_driver(words: str, *, invalidated: bool = False) -> HomeportError |
         return StorageFull("The disk is full; nothing was kept.")
     if "database is locked" in words or "database table is locked" in words:
         return DatabaseBusy(retry_after=1)
-    if invalidated or "connection is closed" in words:
+    if invalidated or "connection is closed" in words or "unable to open database" in words:
         return DatabaseUnreachable(retry_after=1)
     if "disk I/O error" in words:
         return DatabaseUnreachable("The disk under the database failed.", retry_after=5)
@@ -295,8 +303,3 @@ def _refuse_network_file_system(folder: Path) -> None:
     if kind in NETWORK_FILE_SYSTEMS:
         message = f"{folder} lies on {kind}, where SQLite's locks do not hold; set DATA_DIR"
         raise NetworkFileSystem(message)
-
-
-def sqlite_version() -> str:
-    """The version of the SQLite library in use."""
-    return sqlite3.sqlite_version

@@ -46,8 +46,11 @@ class RedisCarrier:
                 # whoever calls sets one.
                 socket_timeout=None,
             )
-        except ValueError as error:
-            raise RedisURLUnusable(f"REDIS_URL: {error}") from None
+        except ValueError:
+            # The reason would quote what was read in the wrong place, which may be a password.
+            form = "redis://[user:password@]host[:port]"
+            detail = f"REDIS_URL is not of the form {form}; percent-encode a password."
+            raise RedisURLUnusable(detail) from None
         self._channel = channel
 
     async def listen(self, heard: Heard) -> None:

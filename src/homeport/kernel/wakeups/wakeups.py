@@ -108,6 +108,9 @@ class Wakeups:
             async with asyncio.timeout(SEND_S):
                 for message in _packed(self._origin, waiting, carrier.largest):
                     await carrier.send(message)
+        except asyncio.CancelledError:
+            self._waiting = waiting | self._waiting  # for the last word of `run`
+            raise
         except (CarrierLost, TimeoutError) as error:
             self._failed(carrier, error)
             return False
@@ -118,10 +121,8 @@ class Wakeups:
         await asyncio.sleep(random.uniform(most / 2, most))  # noqa: S311 - spreads load
 
     def _take(self, message: bytes) -> None:
-        if self._silence is not None and not self._silence.expired():
-            now = asyncio.get_running_loop().time()
-            self._silence.reschedule(now + self._heartbeat * SILENCES)
         if not message:
+            self._bear_with()
             self._due.set()  # listening has begun: what is sent from here on must come back
             return
         origin, *wakeups = _unpacked(message)
@@ -134,7 +135,14 @@ class Wakeups:
             if handler is not None:
                 handler(name)
 
+    def _bear_with(self) -> None:
+        """Gives the carrier time again: only what comes back to us shows that we are heard."""
+        if self._silence is not None and not self._silence.expired():
+            now = asyncio.get_running_loop().time()
+            self._silence.reschedule(now + self._heartbeat * SILENCES)
+
     def _came_back(self) -> None:
+        self._bear_with()
         self._failures = 0
         if self._works is not True:
             _logger.info("wakeups.carried")

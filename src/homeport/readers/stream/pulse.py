@@ -15,9 +15,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from homeport.identity.access import Caller, Callers
-from homeport.kernel.errors import Unavailable
+from homeport.kernel.errors import HomeportError
 from homeport.kernel.http.draining import Draining
 from homeport.readers.stream.errors import TooManyStreams
 from homeport.readers.stream.reader import Reader
@@ -129,11 +130,6 @@ class Pulse:
         self._seated: Counter[str] = Counter()
         self._watches: dict[Caller, set[Watch]] = {}
 
-    @property
-    def draining(self) -> bool:
-        """Whether the server is about to go."""
-        return self._draining.begun
-
     @contextmanager
     def seat(self, caller: Caller) -> Generator[None]:
         """A place for one more stream or long-poll of the caller's, while the block lasts.
@@ -198,8 +194,8 @@ class Pulse:
         for caller in callers:
             try:
                 valid = await self._callers.still_valid(caller)
-            except Unavailable as error:
-                _logger.warning("streams.caller-unknown", user=caller.user_id, code=error.code)
+            except (HomeportError, SQLAlchemyError, OSError) as error:
+                _logger.warning("streams.caller-unknown", user=caller.user_id, error=repr(error))
                 valid = False
             if not valid:
                 for watch in list(self._watches.get(caller, ())):

@@ -22,6 +22,8 @@ from homeport.readers.stream.frame import Frame, event_frame, live_frame
 from homeport.readers.stream.pieces import next_piece
 
 BATCH_BYTES = 64 * 1024
+MOST_STEPS = 64
+"""Places at which one look is kept for others, between two changes of a feed."""
 LAST_KIND = "session.deleted"
 _NOTHING: Sequence[Frame] = ()
 
@@ -115,9 +117,10 @@ class Reader:
         else:
             self._seq, self._block, self._offset = asked.seq, asked.block, asked.offset
             self._message_id = found.message_id
-        self._feed.heard(found.head)
         if found.writing and self._feed.live is None:
             await self._log.refresh(self._feed)
+        # Last: a feed that knows the head is not looked at again for the message that is open.
+        self._feed.heard(found.head)
 
     def close(self) -> None:
         """Lets go of the feed."""
@@ -197,7 +200,7 @@ class Reader:
         step: _Step | None = feed.steps.get(place)
         if step is None:
             frames = self._looked()
-            if not self._page:
+            if not self._page and len(feed.steps) < MOST_STEPS:
                 now = (self._seq, self._block, self._offset, self._message_id)
                 feed.steps[place] = (frames, now, (self._drained, self.behind, self.over))
             return frames

@@ -193,7 +193,8 @@ async def _pump(line: Line, wire: Wire, send: Send) -> None:
             if line.due:
                 frames = (reader.heartbeat(),)
                 break
-            if (news := reader.news()) is not None:
+            # Where the line ended while the database was asked, nobody waited who could be woken.
+            if line.end is None and (news := reader.news()) is not None:
                 await news
         body = wire.encode(frames)
 

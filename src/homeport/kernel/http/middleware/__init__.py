@@ -7,8 +7,8 @@ that a streamed chunk costs one call, whatever stands between.
 from homeport.kernel.http.middleware.bodies import Bodies
 from homeport.kernel.http.middleware.cors import CORS
 from homeport.kernel.http.middleware.edge import Edge
-from homeport.kernel.http.middleware.exchange import add_headers, request_id_of
+from homeport.kernel.http.middleware.exchange import add_headers
 from homeport.kernel.http.middleware.hosts import Hosts
 from homeport.kernel.http.middleware.targets import Targets
 
-__all__ = ["CORS", "Bodies", "Edge", "Hosts", "Targets", "add_headers", "request_id_of"]
+__all__ = ["CORS", "Bodies", "Edge", "Hosts", "Targets", "add_headers"]

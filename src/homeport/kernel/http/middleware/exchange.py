@@ -36,11 +36,6 @@ async def answer_at_edge(scope: Scope, receive: Receive, send: Send, tail: Tail)
         await tail(receive, send)
 
 
-def request_id_of(scope: Scope) -> str:
-    """The id of the request, as the answer and the log carry it."""
-    return cast("str", scope[REQUEST_ID])
-
-
 def add_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:
     """Adds headers to the answer of this request; too late once it has started."""
     cast("Headers", scope[RESPONSE_HEADERS]).extend(headers)

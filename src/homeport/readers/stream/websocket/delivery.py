@@ -89,7 +89,8 @@ async def _next(line: Line) -> Sequence[Frame]:
             return frames
         if line.due:
             return (reader.heartbeat(),)
-        await reader.wait()
+        if line.end is None:  # or it ended in `ready`, where nobody waits who could be woken
+            await reader.wait()
     return ()
 
 
