@@ -156,6 +156,38 @@ async def test_compaction_when_the_server_is_killed_in_it_then_it_is_made_once(
     whole(await door.events(session_id))
 
 
+async def test_retry_when_it_is_compacted_then_what_was_asked_for_is_still_told_word_by_word(
+    door: Door, claude: Upstream, workspace: Path
+) -> None:
+    (workspace / "note.txt").write_text("seven")
+    session_id = await door.session(workspace)
+    read = tool_use("Read", json.dumps({"file_path": "note.txt"}), id="toolu_1")
+    claude.script(Reply(read, stop_reason="tool_use", usage=FULL), Fail(400))
+    run_id = await door.say(session_id, "fix bug 42, delete nothing")
+    failed = await door.over(session_id, run_id)
+    assert failed[-1]["status"] == "failed"
+    assert len(of_kind(failed, "compaction.failed")) == 1
+    claude.script(Reply(text(SUMMARY)), Reply(text("Fixed.")))
+    again = (await door.post(f"/v1/runs/{run_id}/retry"))["run_id"]
+    events = await door.over(session_id, again)
+    assert len(of_kind(events, "context.compacted")) == 1
+    ((_, (remembered, wish)),) = told(bodies(claude)[-1])
+    assert remembered.endswith(SUMMARY)
+    assert wish == "fix bug 42, delete nothing"
+
+
+async def test_compaction_when_it_fails_then_what_it_used_is_in_the_bill(
+    door: Door, claude: Upstream
+) -> None:
+    session_id = await door.session()
+    claude.script(Reply(text("Hello!"), usage=FULL), Reply([]))
+    await door.ran(session_id, "hello")
+    events = await door.ran(session_id, "and again")
+    (failed,) = of_kind(events, "compaction.failed")
+    assert (failed["input_tokens"], failed["output_tokens"]) == (10, 20)
+    assert (events[-1]["input_tokens"], events[-1]["output_tokens"]) == (10, 20)
+
+
 async def test_fork_when_the_original_was_compacted_then_the_copy_remembers_the_summary(
     door: Door, claude: Upstream
 ) -> None:

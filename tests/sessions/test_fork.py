@@ -10,7 +10,7 @@ import pytest
 from homeport.dispatch import Claim
 from homeport.dispatch.lease import fenced
 from homeport.eventlog import Record
-from homeport.eventlog.catalogue.message import MessageStarted
+from homeport.eventlog.catalogue.message import MessageCompleted, MessageStarted
 from homeport.kernel.ids import new_id
 from homeport.sessions.models import SessionRow
 from homeport.sessions.service import journal
@@ -140,6 +140,44 @@ async def test_fork_when_cut_inside_an_open_message_then_what_was_read_is_kept(d
     await door.until(again["run_id"], "finished")
     await door.post(f"/sessions/{origin}/stop")
     await door.until(said["run_id"], "finished")
+
+
+async def test_fork_when_a_message_was_queued_in_an_answer_then_the_order_is_the_same(
+    door: Door,
+) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def speak_slowly(agent: Agent, claim: Claim) -> None:
+        message_id = new_id()
+        async with fenced(agent.log, claim) as unit:
+            row = await unit.session.get_one(SessionRow, claim.session_id)
+            opened = MessageStarted(
+                message_id=message_id, run_id=claim.run_id, turn=1, model=row.model
+            )
+            await journal.begin_message(unit, row, opened, epoch=claim.epoch)
+        begun.set()
+        await over.wait()
+        async with fenced(agent.log, claim) as unit:
+            row = await unit.session.get_one(SessionRow, claim.session_id)
+            blocks = [{"type": "text", "text": "Slowly."}]
+            closed = MessageCompleted(
+                message_id=message_id, run_id=claim.run_id, turn=1, blocks=blocks
+            )
+            await journal.close_message(unit, row, closed)
+        await agent.finish(claim)
+
+    door.agent.plan = speak_slowly
+    origin = await door.session()
+    await door.say(origin, "One?")
+    await begun.wait()
+    queued = await door.say(origin, "Two?")
+    over.set()
+    await door.until(queued["run_id"], "finished")
+    fork = (await door.post(f"/sessions/{origin}/fork"))["id"]
+    assert await texts(door, fork) == await texts(door, origin)
+    copied = [kind for kind, _ in facts(await door.events(fork))]
+    whole = [kind for kind in await door.kinds(origin) if kind != "run.started"]
+    assert copied == ["session.created", "session.forked", *whole[1:]]
 
 
 async def test_fork_when_a_question_is_open_then_it_is_asked_in_the_original_only(

@@ -235,7 +235,7 @@ class Calls:
 def _seen(session: SessionState) -> dict[str, str]:
     """What the model knows of files, by path: their ETags when it last read or left them."""
     found: dict[str, str] = {}
-    for run in session.runs.values():
+    for run in (run for run in session.runs.values() if not run.forgotten):
         for call in (call for turn in run.turns for call in turn.calls):
             about = {} if call.result is None else call.result.details
             path, etag = about.get("path"), about.get("etag")

@@ -6,10 +6,14 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from homeport.eventlog.catalogue.context import CompactionStarted, ContextCompacted
+from homeport.eventlog.catalogue.context import (
+    CompactionFailed,
+    CompactionStarted,
+    ContextCompacted,
+)
 from homeport.providers.catalogue import cost
 from homeport.providers.errors import ProviderError
-from homeport.providers.port import Completed, ModelInfo, ModelRequest, Usage
+from homeport.providers.port import Completed, ModelInfo, ModelRequest, Usage, UsageSeen
 from homeport.runs.budget import Budget
 from homeport.runs.job import Job
 from homeport.runs.limits import Limits
@@ -45,9 +49,9 @@ class Compaction:
     def is_due(self, job: Job) -> bool:
         """Whether the next request would be too long, and a summary would make it shorter."""
         session, run_id = job.session, job.claim.run_id
-        if not any(message["role"] == "assistant" for message in session.history(run_id)):
-            return False  # what one person said at once cannot be summarised away
-        return session.context_tokens(run_id) > self._room(job.bench.model)
+        if session.context_tokens(run_id) <= self._room(job.bench.model):
+            return False
+        return session.has_answers(run_id)  # what a person has just said stays as it is
 
     async def make(self, job: Job) -> None:
         """Asks the model for the summary and records it; nothing of the log is lost.
@@ -63,28 +67,40 @@ class Compaction:
             begun = CompactionStarted(run_id=claim.run_id, model=model.id, context_tokens=tokens)
             step.unit.append(claim.stream, begun, actor=claim.actor)
         reservation = await self._budget.reserve(claim, turn=job.state.next_turn, model=model.id)
-        used = Usage()
+        job.seen, done = Usage(), None
         limit = asyncio.timeout(max(self._limits.seconds_left(job.state), 0.0))
         try:
             async with limit:
                 done = await _ask(job, await _question(job))
-            used = done.usage
         except TimeoutError:
-            if limit.expired():
-                return  # the run's time is over: whoever asks for the next turn ends it
+            if not limit.expired():
+                raise
+            # The run's time is over: whoever asks for the next turn ends it.
+            await self._record(job, _failed(job, "limit.time", "The run's time was over in it."))
+        except ProviderError as error:
+            await self._record(job, _failed(job, error.code, error.detail))
             raise
+        else:
+            summary = _text(done.blocks)
+            await self._record(
+                job,
+                ContextCompacted(
+                    run_id=claim.run_id,
+                    model=model.id,
+                    up_to_seq=job.session.seq,
+                    summary=summary,
+                    **_bill(job),
+                ),
+            )
         finally:
             await self._budget.settle(
-                reservation, usage=used, cost_usd=cost(used, model), estimated=used == Usage()
+                reservation,
+                usage=job.seen,
+                cost_usd=cost(job.seen, model),
+                estimated=done is None,
             )
-        event = ContextCompacted(
-            run_id=claim.run_id,
-            model=model.id,
-            up_to_seq=job.session.seq,
-            summary=_text(done.blocks),
-            cost_usd=float(cost(used, model)),
-            **counts(used),
-        )
+
+    async def _record(self, job: Job, event: ContextCompacted | CompactionFailed) -> None:
         async with job.step() as step:
             journal.compact(step.unit, step.row, event)
 
@@ -115,6 +131,8 @@ async def _ask(job: Job, request: ModelRequest) -> Completed:
     stream = job.bench.provider.stream(request)
     try:
         async for event in stream:
+            if isinstance(event, UsageSeen | Completed):
+                job.seen = event.usage
             if isinstance(event, Completed):
                 if not _text(event.blocks).strip():
                     break
@@ -123,6 +141,20 @@ async def _ask(job: Job, request: ModelRequest) -> Completed:
         await stream.aclose()
     message = "The model gave no summary of a conversation that is too long for it."
     raise ProviderError(message, retryable=False)
+
+
+def _failed(job: Job, code: str, detail: str) -> CompactionFailed:
+    return CompactionFailed(
+        run_id=job.claim.run_id,
+        model=job.bench.model.id,
+        code=code,
+        detail=detail,
+        **_bill(job),
+    )
+
+
+def _bill(job: Job) -> dict[str, Any]:
+    return {**counts(job.seen), "cost_usd": float(cost(job.seen, job.bench.model))}
 
 
 def _text(blocks: list[dict[str, Any]]) -> str:

@@ -51,6 +51,10 @@ async def _write(
         except (DatabaseBusy, DatabaseUnreachable, StorageFull) as error:
             # A preview is not worth a run: the next piece's offset tells of the gap.
             _logger.warning("tool.piece-lost", run_id=job.claim.run_id, code=error.code)
+        except Exception:
+            # Raised, it would take the place of the result of a call that took effect.
+            _logger.exception("tool.pieces-ended", run_id=job.claim.run_id)
+            return
 
 
 async def _comes(event: asyncio.Event, *, within_s: float) -> bool:

@@ -33,6 +33,7 @@ class Workbench:
         network: What a command may reach: `none` or `full`.
         readable: Directories outside the workspace that a command may read.
         git: Whether the workspace is a git repository, which has checkpoints and undo.
+        bypass: Whether the operator lets sessions run without asking.
     """
 
     log: EventLog
@@ -48,6 +49,7 @@ class Workbench:
     network: Literal["none", "full"]
     readable: tuple[Path, ...]
     git: bool
+    bypass: bool
     tool_timeout: float
 
     @property
@@ -70,6 +72,8 @@ class Workbench:
     ) -> tuple[Literal["allow", "ask", "deny"], str]:
         """Whether a call is allowed, asked about, or denied with a reason for the model."""
         mode = cast("Mode", self.session.permission_mode)
+        if mode == "bypass" and not self.bypass:
+            mode = "default"  # the operator has taken his word back since
         decision = decide(mode, spec, granted=False)
         if decision != "ask":
             return decision, refusal(spec)
@@ -104,6 +108,7 @@ class Workbenches:
 
     Args:
         tool_timeout: Seconds that one command may take at most.
+        bypass: Whether the operator lets sessions run without asking.
     """
 
     def __init__(
@@ -114,12 +119,14 @@ class Workbenches:
         tools: Registry,
         sandbox: Sandbox,
         tool_timeout: float,
+        bypass: bool,
     ) -> None:
         self._log = log
         self._models = models
         self._tools = tools
         self._sandbox = sandbox
         self._tool_timeout = tool_timeout
+        self._bypass = bypass
 
     async def open(self, row: SessionRow) -> Workbench:
         """The workbench of a session's runs.
@@ -150,5 +157,6 @@ class Workbenches:
             network=settings.sandbox.network,
             readable=tuple(Path(each) for each in settings.sandbox.read),
             git=git,
+            bypass=self._bypass,
             tool_timeout=self._tool_timeout,
         )

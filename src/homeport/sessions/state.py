@@ -15,6 +15,9 @@ from homeport.sessions.runstate import RunState, ToolCall, Turn
 CUT_SHORT = frozenset({"max_tokens", "model_context_window_exceeded"})
 """Stop reasons that may come in the middle of a tool call."""
 
+PASSED_OVER = frozenset({tool.ToolProgressed.kind})
+"""There may be a hundred to a call, and nothing follows from them: not worth decoding."""
+
 
 class SessionState:
     """The fold. Feed it records in order; ask it for a run, or for what the model is told."""
@@ -29,7 +32,8 @@ class SessionState:
         for record in records:
             if record.seq > self.seq:
                 self.seq = record.seq
-                self._apply(record.event(), record)
+                if record.kind not in PASSED_OVER:
+                    self._apply(record.event(), record)
 
     def run(self, run_id: str) -> RunState:
         """The run, empty when nothing is known of it."""
@@ -43,12 +47,18 @@ class SessionState:
         """About how many tokens `history` is; see `told.context_tokens`."""
         return told.context_tokens(self.runs.values(), run_id, summary=self.summary)
 
+    def has_answers(self, run_id: str) -> bool:
+        """Whether there is an answer in `history`."""
+        return told.has_answers(self.runs.values(), run_id)
+
     def _apply(self, event: Event, record: Record) -> None:  # noqa: C901, PLR0912 - one arm per fact
         match event:
             case session.SessionCleared():
                 self.runs, self.summary = {}, None
             case context.ContextCompacted():
                 self._compacted(event)
+            case context.CompactionFailed():
+                self._used(event)
             case message.MessageSubmitted():
                 self.run(event.run_id).said.append(event.blocks)
             case run.RunRetried():
@@ -98,12 +108,18 @@ class SessionState:
             state.said, earlier.forgotten = earlier.said, True
 
     def _compacted(self, event: context.ContextCompacted) -> None:
-        """Forgets the runs before this one, and what was answered in it."""
-        ids = list(self.runs)
+        """Forgets the runs before this one, and what was answered in it; not what it is to do."""
         state = self.run(event.run_id)
-        for earlier in ids[: ids.index(event.run_id) if event.run_id in ids else None]:
-            del self.runs[earlier]
+        ids = list(self.runs)
+        for run_id in reversed(ids[: ids.index(event.run_id)]):
+            earlier = self.runs.pop(run_id)
+            # One that goes on where another broke off has its task from there.
+            state.said = state.said or earlier.said
         self.summary, state.summarised = event.summary, len(state.turns)
+        self._used(event)
+
+    def _used(self, event: context.ContextCompacted | context.CompactionFailed) -> None:
+        state = self.run(event.run_id)
         state.usage += _usage(event)
         state.cost_usd += event.cost_usd
 
@@ -134,7 +150,10 @@ class SessionState:
 
 
 def _usage(
-    event: message.MessageCompleted | message.MessageInterrupted | context.ContextCompacted,
+    event: message.MessageCompleted
+    | message.MessageInterrupted
+    | context.ContextCompacted
+    | context.CompactionFailed,
 ) -> Usage:
     return Usage(
         event.input_tokens,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homeport.providers.blocks import to_wire
@@ -24,41 +24,55 @@ def history(runs: Iterable[RunState], run_id: str, *, summary: str | None) -> li
     told: list[Block] = []
     if summary is not None:
         _tell(told, "user", [{"type": "text", "text": SUMMARY + summary}])
-    for state in runs:
-        if state.forgotten:
-            continue
-        if state.goes_on and told and told[-1]["role"] == "assistant":
-            told.pop()  # what broke off is said again
+    for state, turns in _parts(runs, run_id):
         for blocks in state.said:
             _tell(told, "user", [to_wire(block) for block in blocks])
-        for turn in _kept(state, asking=state.run_id == run_id):
+        for turn in turns:
             _tell(told, "assistant", _answer(turn))
             if turn.calls:
                 _tell(told, "user", [_result(call) for call in turn.calls])
-        if state.run_id == run_id:
-            break
     return told
 
 
 def context_tokens(runs: Iterable[RunState], run_id: str, *, summary: str | None) -> int:
     """About how many tokens the next request of `run_id` has, system prompt and tools included.
 
-    The last answer's usage is exact for all that came before it; what was added since is estimated.
+    The last answer's usage is exact for all that came before it; what was added since is estimated,
+    and so is an answer that used nothing here: a fork's was paid for in the original.
     """
     known, added = 0, len(summary or "")
-    for state in runs:
+    for state, turns in _parts(runs, run_id):
         added += sum(_size(block) for blocks in state.said for block in blocks)
-        for turn in _kept(state, asking=state.run_id == run_id):
-            if turn.completed:
+        for turn in turns:
+            if turn.completed and turn.usage.prompt_tokens:
                 known, added = turn.usage.prompt_tokens + turn.usage.output_tokens, 0
+            else:
+                added += sum(_size(block) for block in turn.blocks)
             added += sum(len(call.result.content) for call in turn.calls if call.result)
-        if state.run_id == run_id:
-            break
     return known + added // CHARACTERS_PER_TOKEN
 
 
+def has_answers(runs: Iterable[RunState], run_id: str) -> bool:
+    """Whether anything was answered in what `run_id` is told."""
+    return any(turns for _, turns in _parts(runs, run_id))
+
+
+def _parts(runs: Iterable[RunState], run_id: str) -> Iterator[tuple[RunState, list[Turn]]]:
+    """The runs that count, up to `run_id`, each with the answers that count."""
+    counted: list[RunState] = []
+    for state in runs:
+        if not state.forgotten:
+            counted.append(state)
+        if state.run_id == run_id:
+            break
+    followers = [*counted[1:], None]
+    for state, follower in zip(counted, followers, strict=True):
+        # The run that asks, or the one that goes on, says again what broke off.
+        yield state, _kept(state, asking=follower is None or follower.goes_on)
+
+
 def _size(block: Block) -> int:
-    return IMAGE if block["type"] == "image" else len(block["text"])
+    return IMAGE if block["type"] == "image" else len(block.get("text") or "")
 
 
 def _kept(state: RunState, *, asking: bool) -> list[Turn]:
@@ -67,7 +81,7 @@ def _kept(state: RunState, *, asking: bool) -> list[Turn]:
     Of a refused one the provider wants nothing back; with it, it would refuse again.
 
     Args:
-        asking: The run is about to ask: what broke off last is what it asks for once more.
+        asking: What broke off last is asked for once more.
     """
     taken_again = {
         index

@@ -93,6 +93,7 @@ async def runs(house: House) -> None:
             tools=tools,
             sandbox=box,
             tool_timeout=settings.tool_timeout,
+            bypass=settings.allow_bypass,
         ),
         turns=Turns(limits=limits, budget=budget, safeguard=safeguard, compaction=compaction),
         calls=Calls(limits=limits, safeguard=safeguard, approval_ttl=settings.approval_ttl),

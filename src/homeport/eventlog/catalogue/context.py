@@ -36,3 +36,18 @@ class ContextCompacted(Event):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float = 0.0
+
+
+class CompactionFailed(Event):
+    """The model gave no summary, and is told everything as before; what it used is paid for."""
+
+    kind: ClassVar[str] = "compaction.failed"
+    run_id: str
+    model: str
+    code: str
+    detail: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0

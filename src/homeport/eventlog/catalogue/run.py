@@ -19,8 +19,8 @@ class RunQueued(Event):
 class RunRetried(Event):
     """The run takes the place of `of`, the one before it, at a person's wish.
 
-    `anew`: it answers the same message again, and the agent forgets what `of` said. Else it goes
-    on behind the last whole turn of `of`.
+    `anew`: it answers the same message again, and the agent forgets what `of` said, but not a
+    summary that was made in it. Else it goes on behind the last whole turn of `of`.
     """
 
     kind: ClassVar[str] = "run.retried"

@@ -22,7 +22,8 @@ from homeport.sessions.service.replay import COPIED, Replay
 from homeport.sessions.service.start import start
 
 MOST_BYTES = 64 << 20
-"""Of payloads in one fork: it is one transaction, and SQLite has one writer."""
+MOST_FACTS = 20_000
+"""In one fork: it is one transaction, and SQLite has one writer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ async def take_copy(session: ReadSession, row: SessionRow, at: str | None) -> Co
                 size += len(record.payload)
             if record.bounds is not None:
                 opened = record if record.bounds == "opens" else None
-        if size > MOST_BYTES:
-            raise ForkTooLarge(f"More than {MOST_BYTES >> 20} MiB would be copied.")
+        if size > MOST_BYTES or len(facts) > MOST_FACTS:
+            detail = f"More than {MOST_BYTES >> 20} MiB or {MOST_FACTS:,} events would be copied."
+            raise ForkTooLarge(detail)
     if opened is None:
         return Copy(cut, facts, [])
     blocks = await _written(session, stream, opened)

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.approval import ApprovalRequested
-from homeport.eventlog.catalogue.context import ContextCompacted
+from homeport.eventlog.catalogue.context import CompactionFailed, ContextCompacted
 from homeport.eventlog.catalogue.message import (
     MessageCompleted,
     MessageInterrupted,
@@ -61,14 +61,15 @@ async def close_message(
     _add_usage(row, event)
 
 
-def compact(unit: Unit, row: SessionRow, event: ContextCompacted) -> None:
-    """A summary takes the place of what was said; its usage is added to the session's."""
+def compact(unit: Unit, row: SessionRow, event: ContextCompacted | CompactionFailed) -> None:
+    """A summary takes the place of what was said, or does not; its usage is the session's."""
     unit.append(stream_of(row.id), event, actor=f"run:{event.run_id}")
     _add_usage(row, event)
 
 
 def _add_usage(
-    row: SessionRow, event: MessageCompleted | MessageInterrupted | ContextCompacted
+    row: SessionRow,
+    event: MessageCompleted | MessageInterrupted | ContextCompacted | CompactionFailed,
 ) -> None:
     row.input_tokens += event.input_tokens
     row.output_tokens += event.output_tokens

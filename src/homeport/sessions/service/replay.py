@@ -71,21 +71,19 @@ class Replay:
         self._messages: dict[str, Row] = {}
         self._calls: dict[tuple[str, str], Row] = {}
         self._asked: dict[tuple[str, str], tuple[int, str]] = {}
-        self._opened: tuple[str, MessageStarted] | None = None
+        # A message that is open, and what happened behind its start.
+        self._held: list[tuple[Event, str]] = []
 
     def add(self, event: Event, *, actor: str) -> None:
         """The next fact of the original, by its `actor` there."""
-        event = event.model_copy(update=self._renamed(event))
-        kind, _, who = actor.partition(":")
-        actor = f"run:{self._new(who)}" if kind == "run" else actor
-        if isinstance(event, MessageStarted):
-            # Written when it is known whether anything was said in it.
-            self._opened = (actor, event)
+        closes = isinstance(event, MessageCompleted | MessageInterrupted)
+        if isinstance(event, MessageStarted) or (self._held and not closes):
+            # Written when it is known whether anything was said in the message.
+            self._held.append((event, actor))
             return
-        if isinstance(event, MessageCompleted | MessageInterrupted):
-            self._begin_message()
-        seq = self._unit.append(self._stream, event, actor=actor)
-        self._note(event, seq)
+        if closes:
+            self._let_go()
+        self._write_fact(event, actor)
 
     async def end(self, broken_off: list[Row], *, actor: str) -> None:
         """Ends what the cut has left open, and writes the rows.
@@ -93,17 +91,13 @@ class Replay:
         Args:
             broken_off: Blocks of the message that was open, in stored form.
         """
-        if self._opened is not None and any(block.get("text") for block in broken_off):
-            who, opened = self._opened
-            self._begin_message()
-            event = MessageInterrupted(
-                message_id=opened.message_id,
-                run_id=opened.run_id,
-                turn=opened.turn,
-                blocks=broken_off,
-                reason="stopped",
-            )
-            self._note(event, self._unit.append(self._stream, event, actor=who))
+        if self._held and any(block.get("text") for block in broken_off):
+            opened, who = self._held[0]
+            self._let_go()
+            self._interrupt(opened, who, broken_off)
+        elif self._held:
+            del self._held[0]
+            self._let_go()
         for (run_id, call_id), (turn, tool) in list(self._asked.items()):
             started = (run_id, call_id) in self._calls
             unmade = ToolFinished(
@@ -122,11 +116,28 @@ class Replay:
                 self._note(over, self._unit.append(self._stream, over, actor=actor))
         await self._write()
 
-    def _begin_message(self) -> None:
-        if self._opened is not None:
-            actor, event = self._opened
-            self._opened = None
-            self._unit.append(self._stream, event, actor=actor)
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        for event, actor in held:
+            self._write_fact(event, actor)
+
+    def _interrupt(self, opened: Event, actor: str, blocks: list[Row]) -> None:
+        if not isinstance(opened, MessageStarted):
+            raise TypeError("only a message that was started is interrupted")
+        event = MessageInterrupted(
+            message_id=opened.message_id,
+            run_id=opened.run_id,
+            turn=opened.turn,
+            blocks=blocks,
+            reason="stopped",
+        )
+        self._write_fact(event, actor)
+
+    def _write_fact(self, event: Event, actor: str) -> None:
+        event = event.model_copy(update=self._renamed(event))
+        kind, _, who = actor.partition(":")
+        actor = f"run:{self._new(who)}" if kind == "run" else actor
+        self._note(event, self._unit.append(self._stream, event, actor=actor))
 
     def _renamed(self, event: Event) -> Mapping[str, Any]:
         """The members that are other ones here: ids, numbers, and what was paid there."""
@@ -147,13 +158,10 @@ class Replay:
         match event:
             case MessageSubmitted():
                 self._message(event.message_id, event.run_id, "user", "completed", seq)
-            case MessageCompleted():
-                self._message(event.message_id, event.run_id, "assistant", "completed", seq)
-                for block in event.blocks:
-                    if block["type"] == "tool_use":
-                        self._asked[event.run_id, block["id"]] = (event.turn, block["name"])
-            case MessageInterrupted():
-                self._message(event.message_id, event.run_id, "assistant", "interrupted", seq)
+            case MessageStarted():
+                self._message(event.message_id, event.run_id, "assistant", "open", 0)
+            case MessageCompleted() | MessageInterrupted():
+                self._message_closed(event, seq)
             case RunQueued():
                 self._run(event, seq)
             case RunFinished():
@@ -185,6 +193,14 @@ class Replay:
             row.user_ordinal += 1
         else:
             row.assistant_ordinal += 1
+
+    def _message_closed(self, event: MessageCompleted | MessageInterrupted, seq: int) -> None:
+        whole = isinstance(event, MessageCompleted)
+        status = "completed" if whole else "interrupted"
+        self._messages[event.message_id] |= {"status": status, "seq": seq}
+        for block in event.blocks if whole else ():
+            if block["type"] == "tool_use":
+                self._asked[event.run_id, block["id"]] = (event.turn, block["name"])
 
     def _run(self, event: RunQueued, seq: int) -> None:
         self._runs[event.run_id] = {
