@@ -57,9 +57,15 @@ class AccountEnabled(Event):
 
 
 class AccountDeleted(Event):
-    """Its owner deleted the account; what it holds is erased after a time."""
+    """The account was deleted; what it holds is erased after a time."""
 
     kind = "account.deleted"
+
+
+class AccountRestored(Event):
+    """A deletion was taken back before anything was erased."""
+
+    kind = "account.restored"
 
 
 class RolesChanged(Event):

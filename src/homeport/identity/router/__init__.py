@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from homeport.identity.router import api_keys, auth, devices, jwks, me, profile, setup, tokens
+from homeport.identity.router import (
+    api_keys,
+    auth,
+    devices,
+    jwks,
+    me,
+    profile,
+    setup,
+    tokens,
+    users,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
@@ -11,6 +21,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     devices.router,
     api_keys.router,
     profile.router,
+    users.router,
     setup.router,
     jwks.router,
 )

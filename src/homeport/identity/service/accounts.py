@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, and_, update
 
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.account import (
@@ -15,6 +14,7 @@ from homeport.eventlog.catalogue.account import (
     AccountDeleted,
     AccountDisabled,
     AccountEnabled,
+    AccountRestored,
     AccountUpdated,
     RolesChanged,
 )
@@ -120,26 +120,36 @@ async def disable_account(unit: Unit, *, user_id: str, actor: str) -> None:
         LastAdmin: Nobody would be left to manage the server.
     """
     await _refuse_last_admin(unit, user_id)
-    if not await _switch(unit, user_id, active=False, deleted_at=None):
+    if not await _changed(unit, user_id, User.is_active.is_(True), is_active=False):
         return
     unit.append(account_stream(user_id), AccountDisabled(), actor=actor)
     await revoke_devices(unit, user_id=user_id, reason="account-disabled", actor=actor)
 
 
 async def enable_account(unit: Unit, *, user_id: str, actor: str) -> None:
-    """Switches an account on again; its owner signs in anew."""
-    if await _switch(unit, user_id, active=True, deleted_at=None):
+    """Switches an account on again, also one that was deleted; its owner signs in anew."""
+    kept = User.deleted_at.is_(None)
+    if await _changed(unit, user_id, and_(User.is_active.is_(False), kept), is_active=True):
         unit.append(account_stream(user_id), AccountEnabled(), actor=actor)
+    elif await _changed(
+        unit, user_id, User.deleted_at.is_not(None), is_active=True, deleted_at=None
+    ):
+        unit.append(account_stream(user_id), AccountRestored(), actor=actor)
 
 
 async def delete_account(unit: Unit, *, user_id: str, actor: str) -> None:
-    """Switches an account off for good and ends all that proves its owner; see `disable_account`.
+    """Ends an account and all that proves its owner; see `disable_account`.
+
+    What it holds is erased after a time, until which `enable_account` takes this back.
 
     Raises:
         LastAdmin: Nobody would be left to manage the server.
     """
     await _refuse_last_admin(unit, user_id)
-    if not await _switch(unit, user_id, active=False, deleted_at=clock.utc_now()):
+    now = clock.utc_now()
+    if not await _changed(
+        unit, user_id, User.deleted_at.is_(None), is_active=False, deleted_at=now
+    ):
         return
     unit.append(account_stream(user_id), AccountDeleted(), actor=actor)
     await revoke_devices(unit, user_id=user_id, reason="account-deleted", actor=actor)
@@ -168,13 +178,14 @@ async def set_roles(unit: Unit, *, user_id: str, roles: Iterable[str], actor: st
     return user
 
 
-async def _switch(unit: Unit, user_id: str, *, active: bool, deleted_at: datetime | None) -> bool:
-    """Whether this call, and no other, switched the account."""
+async def _changed(unit: Unit, user_id: str, state: ColumnElement[bool], **values: Any) -> bool:
+    """Whether the account was in that `state`, and this call, and no other, took it out of it."""
     result = await unit.session.execute(
         update(User)
-        .where(User.id == user_id, User.is_active.is_(not active))
-        .values(is_active=active, deleted_at=deleted_at, updated_at=clock.utc_now())
+        .where(User.id == user_id, state)
+        .values(updated_at=clock.utc_now(), **values)
         .returning(User.id)
+        .execution_options(synchronize_session=False)
     )
     return result.first() is not None
 

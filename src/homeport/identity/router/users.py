@@ -1,0 +1,130 @@
+"""Accounts, for those who manage them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from homeport.identity.access import Caller, needs
+from homeport.identity.directory import (
+    MOST_COUNTED,
+    STATUSES,
+    Wanted,
+    account_by_id,
+    count_accounts,
+    page_of_accounts,
+)
+from homeport.identity.directory_schemas import AccountChange, AccountPage, AccountView
+from homeport.identity.roles import ROLES, USERS_MANAGE, USERS_READ
+from homeport.identity.router.provided import Live, Log
+from homeport.identity.schemas import DoneView
+from homeport.identity.service.accounts import (
+    account_stream,
+    delete_account,
+    disable_account,
+    enable_account,
+    set_roles,
+)
+from homeport.kernel.http.choice import chosen
+from homeport.kernel.http.pagination import (
+    MAX_OFFSET,
+    PageRequest,
+    UseCursor,
+    page_request,
+    paginate,
+)
+
+router = APIRouter(prefix="/v1/auth/users", tags=["users"])
+
+Overseer = Annotated[Caller, needs(USERS_READ)]
+Manager = Annotated[Caller, needs(USERS_MANAGE)]
+
+
+async def _paging(
+    page: Annotated[PageRequest, Depends(page_request)],
+    skip: Annotated[int, Query(ge=0, include_in_schema=False)] = 0,
+) -> PageRequest:
+    """The page; `skip` is what old clients call the offset.
+
+    Raises:
+        UseCursor: It is beyond 10,000.
+    """
+    if skip > MAX_OFFSET and page.cursor is None:
+        raise UseCursor(param="skip")
+    return replace(page, offset=page.offset or skip)
+
+
+@router.get("")
+async def read_users(
+    *,
+    caller: Overseer,
+    log: Log,
+    paging: Annotated[PageRequest, Depends(_paging)],
+    status: Annotated[str | None, Query(json_schema_extra={"enum": list(STATUSES)})] = None,
+    role: Annotated[str | None, Query(json_schema_extra={"enum": list(ROLES)})] = None,
+    search: Annotated[
+        str | None, Query(max_length=255, description="Part of the name or address")
+    ] = None,
+) -> AccountPage:
+    """All accounts, the newest first."""
+    del caller  # it may: that is all there is to know
+    wanted = Wanted(
+        chosen(status, STATUSES, param="status"), chosen(role, tuple(ROLES), param="role"), search
+    )
+    async with log.database.read() as session:
+        rows = await page_of_accounts(
+            session,
+            wanted,
+            limit=paging.limit + 1,
+            skip=paging.skip,
+            after=paging.after_id(),
+        )
+        total = await count_accounts(session, wanted)
+    page = paginate(
+        paging,
+        rows,
+        total=min(total, MOST_COUNTED),
+        total_capped=total > MOST_COUNTED,
+        key=lambda row: (row.id,),
+    )
+    return AccountPage(users=[AccountView.of(row) for row in page.items], **page.fields())
+
+
+@router.get("/{user_id}")
+async def read_user(user_id: str, caller: Overseer, log: Log) -> AccountView:
+    """One account."""
+    del caller
+    async with log.database.read() as session:
+        return AccountView.of(await account_by_id(session, user_id))
+
+
+@router.patch("/{user_id}")
+async def change_user(
+    user_id: str, body: AccountChange, caller: Manager, log: Log, live: Live
+) -> AccountView:
+    """Replaces roles, switches off or on; it acts on tokens and open streams within 5 seconds."""
+    async with log.database.read() as session:
+        await account_by_id(session, user_id)
+    async with log.unit(account_stream(user_id), "system") as unit:
+        if body.roles is not None:
+            await set_roles(unit, user_id=user_id, roles=body.roles, actor=caller.actor)
+        if body.is_active is not None:
+            switch = enable_account if body.is_active else disable_account
+            await switch(unit, user_id=user_id, actor=caller.actor)
+        await unit.session.flush()
+        user = await account_by_id(unit.session, user_id)
+    live.forget_user(user_id)
+    return AccountView.of(user)
+
+
+@router.delete("/{user_id}")
+async def delete_user(user_id: str, caller: Manager, log: Log, live: Live) -> DoneView:
+    """Deletes an account: it ends at once, what it holds is erased after 30 days."""
+    async with log.database.read() as session:
+        await account_by_id(session, user_id)
+    async with log.unit(account_stream(user_id), "system") as unit:
+        await delete_account(unit, user_id=user_id, actor=caller.actor)
+    live.forget_user(user_id)
+    return DoneView(message="The account is deleted; an admin can take that back for 30 days.")
