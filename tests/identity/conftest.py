@@ -13,6 +13,7 @@ from homeport.identity.opening import Identity, open_identity
 from homeport.identity.signing_keys import RSA_BITS, SigningKeys
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
+from homeport.kernel.db import Database
 from identity.door import Door, open_door
 
 SECRET = b"a secret of this test run, long enough to be one"
@@ -45,6 +46,20 @@ async def identity(
 async def door(log: EventLog, identity: Identity) -> AsyncIterator[Door]:
     async with open_door(log, identity) as opened:
         yield opened
+
+
+@pytest.fixture
+async def other_door(
+    database_url: str, keyring: KeyRing, identity: Identity
+) -> AsyncIterator[Door]:
+    """Another node of the same installation: it shares the database and the secret, no memory."""
+    del identity  # only so that it made the signing key
+    database = Database(database_url)
+    opened = await open_identity(log := EventLog(database), keyring)
+    async with open_door(log, opened) as other:
+        yield other
+    await opened.close()
+    await database.close()
 
 
 @pytest.fixture

@@ -6,31 +6,16 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from homeport.identity.models import Device, RefreshToken
+from homeport.identity.models import RefreshToken
 from homeport.identity.opaque import refresh_token
 from homeport.kernel.ids import new_id
+from identity.chains import living, race
 from identity.conftest import Shift
-from identity.door import Door, Person
-from support.answer import Answer
+from identity.door import Door
 
-ROUNDS = 30
-PARALLEL = 20
-
-
-async def _chain(door: Door, ada: Person) -> tuple[int, int]:
-    """How many live, unspent tokens the account has, and how many live families."""
-    async with door.log.database.read() as session:
-        live = (
-            select(func.count())
-            .select_from(RefreshToken)
-            .join(Device, Device.id == RefreshToken.device_id)
-            .where(Device.user_id == ada.id, Device.revoked_at.is_(None))
-            .where(RefreshToken.used_at.is_(None))
-        )
-        families = select(func.count()).where(Device.user_id == ada.id, Device.revoked_at.is_(None))
-        return await session.scalar(live) or 0, await session.scalar(families) or 0
+ROUNDS = 15
 
 
 async def test_refresh_then_the_old_token_is_spent_and_the_new_one_works(door: Door) -> None:
@@ -42,7 +27,7 @@ async def test_refresh_then_the_old_token_is_spent_and_the_new_one_works(door: D
     second = await door.refresh(first.json["refresh_token"])
     assert second.status == 200
     assert (await door.me(second.json["access_token"])).status == 200
-    assert await _chain(door, ada) == (1, 1)
+    assert await living(door, ada) == (1, 1)
 
 
 @pytest.mark.requirement("20")
@@ -55,7 +40,7 @@ async def test_refresh_when_the_answer_was_lost_then_the_same_child_comes_again(
     again = await door.refresh(ada.refresh)
     assert again.status == 200
     assert again.json["refresh_token"] == first.json["refresh_token"]
-    assert await _chain(door, ada) == (1, 1)
+    assert await living(door, ada) == (1, 1)
 
 
 @pytest.mark.requirement("20")
@@ -68,7 +53,7 @@ async def test_refresh_when_the_parent_comes_late_then_the_family_ends(
     assert (await door.refresh(ada.refresh)).status == 401
     assert (await door.refresh(child["refresh_token"])).status == 401
     assert (await door.me(child["access_token"])).status == 401
-    assert await _chain(door, ada) == (0, 0)
+    assert await living(door, ada) == (0, 0)
     assert (await door.kinds(ada.id))[-2:] == ["refresh.reused", "device.revoked"]
 
 
@@ -86,22 +71,39 @@ async def test_refresh_when_a_grandparent_comes_within_the_window_then_the_famil
     assert other.status == 200  # a family ended, not the account
 
 
-@pytest.mark.requirement("19")
+@pytest.mark.requirement("19", "F24", "CVE-35")
 async def test_refresh_when_many_race_then_exactly_one_chain_lives(door: Door) -> None:
+    await race([door], await door.register("ada"), rounds=ROUNDS)
+
+
+@pytest.mark.requirement("19", "20", "F24")
+async def test_refresh_when_many_race_on_two_nodes_then_exactly_one_chain_lives(
+    door: Door, other_door: Door
+) -> None:
+    await race([door, other_door], await door.register("ada"), rounds=5)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1_800)
+@pytest.mark.requirement("19", "F24", "CVE-35")
+@pytest.mark.parametrize("nodes", [1, 2])
+async def test_refresh_when_many_race_a_thousand_times_then_exactly_one_chain_lives(
+    door: Door, other_door: Door, nodes: int
+) -> None:
+    await race([door, other_door][:nodes], await door.register("ada"), rounds=1_000)
+
+
+@pytest.mark.requirement("20")
+async def test_refresh_when_the_answer_was_lost_then_another_node_gives_the_same_child(
+    door: Door, other_door: Door, shift_clock: Shift
+) -> None:
     ada = await door.register("ada")
-    token = ada.refresh
-    for _ in range(ROUNDS):
-        answers: list[Answer] = await asyncio.gather(
-            *(door.refresh(token) for _ in range(PARALLEL))
-        )
-        assert {answer.status for answer in answers} == {200}
-        children = {answer.json["refresh_token"] for answer in answers}
-        assert len(children) == 1
-        assert await _chain(door, ada) == (1, 1)
-        token = children.pop()
-    async with door.log.database.read() as session:
-        made = await session.scalar(select(func.count()).select_from(RefreshToken))
-    assert made == ROUNDS + 1
+    child = (await door.refresh(ada.refresh)).json["refresh_token"]
+    shift_clock(timedelta(seconds=9))
+    again = await other_door.refresh(ada.refresh)
+    assert again.json["refresh_token"] == child
+    assert (await other_door.me(again.json["access_token"])).status == 200
+    assert await living(door, ada) == (1, 1)
 
 
 async def test_refresh_when_a_thief_and_the_owner_race_on_then_one_family_never_has_two_heads(
@@ -111,7 +113,7 @@ async def test_refresh_when_a_thief_and_the_owner_race_on_then_one_family_never_
     child = (await door.refresh(ada.refresh)).json["refresh_token"]
     answers = await asyncio.gather(*(door.refresh(token) for token in (child, ada.refresh) * 10))
     assert {answer.status for answer in answers} <= {200, 401}
-    heads, _ = await _chain(door, ada)
+    heads, _ = await living(door, ada)
     assert heads <= 1
     assert len({a.json["refresh_token"] for a in answers if a.status == 200}) <= 2
 
