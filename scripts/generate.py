@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from homeport.cli.events_doc import document as events
 from homeport.cli.openapi import contract
+from homeport.cli.roles_doc import document as roles
 from homeport.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +52,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     ".env.example": env_example,
     "docs/events.md": events,
     "docs/openapi.json": contract,
+    "docs/roles.md": roles,
 }
 
 

@@ -16,6 +16,7 @@ from homeport.kernel.http.openapi import describe, operation_id
 from homeport.kernel.http.provide import Services
 from homeport.settings import Settings
 from homeport.wiring import DEVELOPMENT_ROUTERS, ROUTERS, House, open_house
+from homeport.wiring.rules import rules_of
 
 DESCRIPTION = "Drive a coding agent from any device, and lose nothing of what it says or does."
 ENVELOPE = 1 << 16  # bytes around a file in JSON
@@ -51,7 +52,9 @@ def create_app(settings: Settings, *, house: House | None = None) -> FastAPI:
     )
     install_error_handlers(app)
     pages = DEVELOPMENT_ROUTERS if settings.environment != "production" else ()
-    for router in (*ROUTERS, *pages):
+    routers = (*ROUTERS, *pages)
+    rules_of(routers)  # a route about which nothing is said is not served
+    for router in routers:
         app.include_router(router)
     app.openapi = partial(describe, app)
     if house is not None:

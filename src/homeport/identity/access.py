@@ -23,17 +23,16 @@ from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
+from homeport.identity.asking import asking, ordinary
 from homeport.identity.errors import (
     AmbiguousCredential,
     CredentialRefused,
     RoleRequired,
     ScopeRequired,
 )
-from homeport.identity.roles import API_READ, API_WRITE, PERMISSIONS, roles_with
+from homeport.identity.roles import PERMISSIONS, roles_with
 from homeport.kernel.errors import Unauthenticated
 from homeport.kernel.http.provide import services_of
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +184,11 @@ async def _signed_in(
     connection: HTTPConnection, caller: Annotated[Caller, Depends(identified)]
 ) -> Caller:
     """The caller, who may read with safe methods and write with the others (a WebSocket writes)."""
-    method = connection.scope.get("method", "")
-    caller.require(API_READ if method in _SAFE_METHODS else API_WRITE)
+    caller.require(ordinary(connection.scope.get("method", "")))
     return caller
 
 
+asking(_signed_in, None)
 SignedIn = Annotated[Caller, Depends(_signed_in)]
 
 
@@ -207,4 +206,5 @@ def needs(permission: str) -> Any:
         return caller
 
     checked: Callable[..., Any] = dependency
+    asking(checked, permission)
     return Depends(checked)

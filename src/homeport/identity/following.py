@@ -16,6 +16,7 @@ from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
 from homeport.identity.access import Caller, bearer_header, identified, key_header
+from homeport.identity.asking import asking
 from homeport.identity.errors import AmbiguousCredential, OriginMissing
 from homeport.identity.roles import API_READ
 from homeport.identity.tickets import StreamTickets
@@ -57,4 +58,5 @@ async def _ticket_holder(connection: HTTPConnection, ticket: str) -> Caller:
     return await tickets.redeem(ticket, session_id=session_id, origin=origin)
 
 
+asking(_following, API_READ)
 Following = Annotated[Caller, Depends(_following)]

@@ -12,10 +12,9 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, SignedIn
 from homeport.kernel.http.pagination import Paging, paginate
 from homeport.kernel.http.provide import provided
-from homeport.kernel.ids import is_id, new_id
+from homeport.kernel.ids import new_id
 from homeport.projects import service
-from homeport.projects.access import project_for
-from homeport.projects.errors import ProjectNotFound
+from homeport.projects.access import Owned, Seen
 from homeport.projects.models import Project
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
@@ -103,15 +102,14 @@ async def read_projects(
 
 
 @router.get("/{project_id}")
-async def read_project(project_id: str, caller: SignedIn, log: Log) -> ProjectView:
+async def read_project(project: Seen) -> ProjectView:
     """One project."""
-    async with log.database.read() as session:
-        return ProjectView.of(await project_for(session, caller, project_id))
+    return ProjectView.of(project)
 
 
 @router.patch("/{project_id}")
 async def change_project(
-    project_id: str,
+    project: Owned,
     body: ProjectChanges,
     caller: SignedIn,
     log: Log,
@@ -119,30 +117,26 @@ async def change_project(
     limits: Bounds,
 ) -> ProjectView:
     """Changes a project; a member that is absent or null stays."""
-    async with log.database.read() as session:
-        await project_for(session, caller, project_id, "own")
     place = settings = None
     if body.path is not None:
         place = await asyncio.to_thread(places.admit, body.path, caller)
     if body.settings is not None:
         settings = await service.checked(body.settings, places=places, limits=limits, caller=caller)
-    async with log.unit(service.project_stream(project_id)) as unit:
-        project = await service.update_project(
+    async with log.unit(service.project_stream(project.id)) as unit:
+        changed = await service.update_project(
             unit,
             caller=caller,
-            project_id=project_id,
+            project_id=project.id,
             changes=body,
             place=place,
             settings=settings,
         )
-    return ProjectView.of(project)
+    return ProjectView.of(changed)
 
 
 @router.delete("/{project_id}")
-async def delete_project(project_id: str, caller: SignedIn, log: Log) -> ProjectDeletedView:
+async def delete_project(project: Owned, caller: SignedIn, log: Log) -> ProjectDeletedView:
     """Takes a project out of every list; its files stay where they are."""
-    if not is_id(project_id):
-        raise ProjectNotFound
-    async with log.unit(service.project_stream(project_id)) as unit:
-        await service.delete_project(unit, caller=caller, project_id=project_id)
+    async with log.unit(service.project_stream(project.id)) as unit:
+        await service.delete_project(unit, caller=caller, project_id=project.id)
     return ProjectDeletedView(message="The project is deleted; its files are untouched.")
