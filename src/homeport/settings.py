@@ -101,6 +101,16 @@ class Settings(BaseSettings):
     password_hasher: Literal["argon2id", "bcrypt"] = Field(
         default="argon2id", description="for new hashes"
     )
+    login_failures_per_minute: int = Field(
+        default=10,
+        ge=0,
+        description="wrong passwords and codes, per account and per address; 0: no such limit",
+    )
+    login_delay: float = Field(
+        default=1.0,
+        ge=0,
+        description="seconds to wait after the fifth wrong password in a row, doubled by each more",
+    )
 
     max_request_size: int = Field(default=1 << 20, description="bytes of a JSON body")
     max_file_size: int = Field(default=10 << 20, description="bytes of a file")

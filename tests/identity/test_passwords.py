@@ -75,7 +75,7 @@ async def test_login_when_the_password_is_nearly_right_then_refused(door: Door) 
         (prefix + "-and-a-tail").upper(),
     ):
         assert (await door.login("ada", password=wrong)).status == 401
-    assert (await door.login("ada", password=prefix + "-and-a-tail")).status == 200
+        assert (await door.login("ada", password=prefix + "-and-a-tail")).status == 200
 
 
 @pytest.mark.requirement("2")

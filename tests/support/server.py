@@ -134,6 +134,8 @@ class Server:
             "DATA_DIR": str(self.data_dir),
             "LOG_FORMAT": "json",
             "PYTHONUNBUFFERED": "1",
+            # Many tests share a server and one address; the limits have tests of their own.
+            "LOGIN_FAILURES_PER_MINUTE": "0",
             **self.settings,
         }
 

@@ -19,6 +19,7 @@ from homeport.cli.exits import FAILED
 from homeport.cli.settings import read_settings
 from homeport.eventlog import EventLog
 from homeport.identity.first_start import ADMIN_NAME
+from homeport.identity.guard import unlock as unlock_account
 from homeport.identity.models import User
 from homeport.identity.passwords import Passwords
 from homeport.identity.repository import get_named_account, list_accounts
@@ -38,7 +39,9 @@ from homeport.settings import Settings
 ACTOR = "operator"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
-app = typer.Typer(help="Accounts: list, reset, disable, enable, roles.", no_args_is_help=True)
+app = typer.Typer(
+    help="Accounts: list, reset, unlock, disable, enable, roles.", no_args_is_help=True
+)
 Name = Annotated[str, typer.Argument(help="Username or email address.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 T = TypeVar("T")
@@ -84,6 +87,15 @@ def reset(
             f"Open within ten minutes, on this machine, while the server runs:\n\n  {told['url']}\n"
         )
     print(json.dumps(told) if as_json else line)
+
+
+@app.command()
+def unlock(name: Name, as_json: AsJSON = False) -> None:
+    """End the lock after too many wrong passwords, and forget them."""
+    username, was_locked = _run(_unlock(read_settings(), name))
+    state = "unlocked" if was_locked else "there was nothing to unlock"
+    told = json.dumps({"username": username, "unlocked": was_locked})
+    print(told if as_json else f"{username}: {state}")
 
 
 @app.command()
@@ -143,6 +155,13 @@ async def _set_password(settings: Settings, name: str, password: str) -> str:
                 unit, user_id=user.id, new_hash=new_hash, how="terminal", actor=ACTOR
             )
         return user.username
+
+
+async def _unlock(settings: Settings, name: str) -> tuple[str, bool]:
+    async with _opened(settings) as log:
+        user = await _named(log, name)
+        async with log.unit(account_stream(user.id)) as unit:
+            return user.username, await unlock_account(unit, user_id=user.id, actor=ACTOR)
 
 
 async def _switch(settings: Settings, name: str, *, active: bool) -> User:

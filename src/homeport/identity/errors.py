@@ -18,6 +18,8 @@ Unprocessable
 Invalid ── ConfirmationMissing
 NotFound ── DeviceNotFound, KeyNotFound, AccountNotFound
 └── Gone ── SetupLinkSpent
+Locked ── AccountLocked
+RateLimited ── TooManyGuesses
 Unavailable ── PasswordsBusy
 """
 
@@ -28,7 +30,9 @@ from homeport.kernel.errors import (
     Forbidden,
     Gone,
     Invalid,
+    Locked,
     NotFound,
+    RateLimited,
     Unauthenticated,
     Unavailable,
     Unprocessable,
@@ -229,6 +233,23 @@ class SetupLinkSpent(Gone):
 
     code = "setup.link-spent"
     title = "This link is used up or too old"
+
+
+class AccountLocked(Locked):
+    """Too many wrong guesses in a row; `locked_until` says when it ends.
+
+    A name that nobody has is locked like one that exists.
+    """
+
+    code = "auth.locked"
+    title = "Locked for a while after too many wrong guesses"
+
+
+class TooManyGuesses(RateLimited):
+    """Wrong guesses came too fast, at this account or from this address."""
+
+    code = "auth.too-many-guesses"
+    title = "Too many wrong guesses: wait a little"
 
 
 class PasswordsBusy(Unavailable):

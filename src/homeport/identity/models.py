@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from homeport.kernel.db import JSONDocument, Model, UTCDateTime
@@ -119,6 +119,24 @@ class StreamTicket(Model):
     origin: Mapped[str | None] = mapped_column(String(255))
     proof_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Guesses(Model):
+    """How secrets were guessed at lately: a row per account or typed name, and per address.
+
+    `failures` counts wrong ones in a row and `in_window` those of one minute from `window_ms`; none
+    is looked at before `not_before_ms`. All times are the database's own, in ms since 1970.
+    """
+
+    __tablename__ = "guesses"
+    __table_args__ = (Index("ix_guesses_touched_ms", "touched_ms"),)
+
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    not_before_ms: Mapped[int] = mapped_column(BigInteger)
+    window_ms: Mapped[int] = mapped_column(BigInteger)
+    in_window: Mapped[int] = mapped_column(Integer)
+    touched_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class SigningKey(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
 from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.authenticator import Authenticator
+from homeport.identity.guard import Guard, GuardPolicy, remove_forgotten
 from homeport.identity.mint import TokenMint
 from homeport.identity.models import RefreshToken, SetupLink
 from homeport.identity.passwords import HasherName, Passwords
@@ -42,6 +43,7 @@ class IdentityOptions:
     password_hasher: HasherName = "argon2id"  # noqa: S105 - the name of a function
     password_min_length: int = 8
     server_names: tuple[str, ...] = ()
+    guessing: GuardPolicy = field(default_factory=GuardPolicy)
 
 
 class Identity:
@@ -64,6 +66,7 @@ class Identity:
         self.mint = TokenMint(
             keyring, self.tokens, idle=options.refresh_idle, absolute=options.refresh_absolute
         )
+        self.guard = Guard(log, keyring, options.guessing)
         self.callers = Authenticator(log.database, self.tokens)
         self.tickets = StreamTickets(log.database, self.callers)
         self.registration = Registration(options.registration)
@@ -77,6 +80,7 @@ class Identity:
             SigningKeys: self.signing_keys,
             TokenMint: self.mint,
             Passwords: self.passwords,
+            Guard: self.guard,
             Registration: self.registration,
             StreamTickets: self.tickets,
         }
@@ -96,6 +100,7 @@ class Identity:
             await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now))
             await session.execute(delete(SetupLink).where(SetupLink.expires_at < now))
             await remove_expired(session)
+            await remove_forgotten(session)
 
     async def close(self) -> None:
         """Writes down what was used and ends the threads.

@@ -97,6 +97,15 @@ class Passwords:
         normal = _normal(password)
         return await self._run(lambda: self._verdict(normal, stored))
 
+    def refuse_when_busy(self) -> None:
+        """Passes while there is room: asked before a guess is counted that could not be looked at.
+
+        Raises:
+            PasswordsBusy: The queue is full.
+        """
+        if self._waiting >= QUEUE:
+            raise PasswordsBusy("Too many passwords wait to be checked.", retry_after=2)
+
     async def prepare(self) -> None:
         """Hashes what unknown accounts are compared with, so that the first one is not told."""
         await self._run(self._absent)
@@ -106,8 +115,7 @@ class Passwords:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= QUEUE:
-            raise PasswordsBusy("Too many passwords wait to be checked.", retry_after=2)
+        self.refuse_when_busy()
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0009_stream_tickets"
+HEAD = "0010_guesses"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -10,6 +10,7 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
 from homeport.identity.activity import Activity
 from homeport.identity.first_start import FirstAdmin, first_start
+from homeport.identity.guard import GuardPolicy
 from homeport.identity.opening import UPKEEP_S, IdentityOptions, open_identity
 from homeport.kernel.crypto import KeyRing, load_secret
 from homeport.kernel.db import Database
@@ -39,6 +40,10 @@ async def identity(house: House) -> None:
         password_hasher=settings.password_hasher,
         password_min_length=settings.password_min_length,
         server_names=(settings.host,),
+        guessing=GuardPolicy(
+            per_minute=settings.login_failures_per_minute,
+            delay=timedelta(seconds=settings.login_delay),
+        ),
     )
     opened = await open_identity(events, keyring, options)
     house.rooms.push_async_callback(opened.close)

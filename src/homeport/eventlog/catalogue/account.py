@@ -1,6 +1,7 @@
 """Facts of accounts and of what proves who calls. No payload holds a secret or a hash of one.
 
-They stand on `account:<id>`; `signing_key.created` and the failed sign-in of nobody on `system`.
+They stand on `account:<id>`; `signing_key.created` on `system`, and there too what was tried with
+a name that nobody has.
 """
 
 from __future__ import annotations
@@ -100,6 +101,27 @@ class LoginFailed(Event):
     reason: LoginRefusal
     name_digest: str
     address: str | None = None
+
+
+class LoginLocked(Event):
+    """The last guess was taken: until then no password or code of this account is looked at.
+
+    A guess that was under way and is right ends the lock. `name_digest` stands where no account has
+    the name, as in `login.failed`.
+    """
+
+    kind = "login.locked"
+
+    until: str
+    failures: int
+    name_digest: str | None = None
+    address: str | None = None
+
+
+class LoginUnlocked(Event):
+    """The wrong guesses were forgotten: by the operator, an admin, or with a new password."""
+
+    kind = "login.unlocked"
 
 
 class RefreshRotated(Event):

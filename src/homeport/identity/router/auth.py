@@ -16,6 +16,7 @@ from homeport.identity.roles import USER
 from homeport.identity.router.login_body import SIGN_IN_BODY, sign_in_body
 from homeport.identity.router.provided import (
     AccountOwner,
+    Guarding,
     Hashing,
     Live,
     Log,
@@ -91,13 +92,16 @@ async def register(
 async def login(
     body: Annotated[LoginBody | LoginForm, Depends(sign_in_body)],
     passwords: Hashing,
+    guard: Guarding,
     log: Log,
     mint: Mint,
     visit: VisitOf,
 ) -> SignInView:
     """Signs in by email address or username; takes JSON or the OAuth 2 form."""
     scopes = narrowed(body.scope)
-    attempted = await attempt(log, passwords, name=body.name, password=body.password)
+    attempted = await attempt(
+        log, passwords, guard, name=body.name, password=body.password, address=visit.address
+    )
     async with log.unit(attempted.stream) as unit:
         outcome = await complete(unit, mint, attempted, visit=visit, scopes=scopes)
     if not isinstance(outcome, SignedInAs):
@@ -107,14 +111,24 @@ async def login(
 
 @router.post("/change-password")
 async def change_own_password(
-    body: PasswordBody, caller: AccountOwner, passwords: Hashing, log: Log, live: Live
+    body: PasswordBody,
+    *,
+    caller: AccountOwner,
+    passwords: Hashing,
+    guard: Guarding,
+    log: Log,
+    live: Live,
+    visit: VisitOf,
 ) -> DoneView:
     """Replaces the password and ends every other sign-in."""
+    passwords.refuse_when_busy()
     async with log.database.read() as session:
         user = await get_account(session, caller.user_id)
+    guess = await guard.admit(subject=user.id, address=visit.address)
     verdict = await passwords.verify(body.current_password, user.password_hash)
     if not verdict.valid or user.password_hash is None:
         raise WrongPassword
+    await guess.succeeded()
     words = (user.username, user.email, user.email.partition("@")[0])
     new_hash = await passwords.hash_changed(
         body.new_password, current=body.current_password, context=words

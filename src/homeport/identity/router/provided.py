@@ -9,6 +9,7 @@ from homeport.identity.access import Caller, needs
 from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.activity import Activity
 from homeport.identity.authenticator import Authenticator
+from homeport.identity.guard import Guard
 from homeport.identity.mint import TokenMint
 from homeport.identity.passwords import Passwords
 from homeport.identity.registration import Registration
@@ -22,6 +23,7 @@ Mint = Annotated[TokenMint, provided(TokenMint)]
 Tokens = Annotated[AccessTokens, provided(AccessTokens)]
 Live = Annotated[Authenticator, provided(Authenticator)]
 Keys = Annotated[SigningKeys, provided(SigningKeys)]
+Guarding = Annotated[Guard, provided(Guard)]
 Registering = Annotated[Registration, provided(Registration)]
 Figures = Annotated[Activity, provided(Activity)]
 

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.account import PasswordChanged, SetupLinkCreated, SetupLinkUsed
 from homeport.identity.errors import WrongPassword
+from homeport.identity.guard import unlock
 from homeport.identity.models import SetupLink, User
 from homeport.identity.opaque import hashed, new_secret
 from homeport.identity.service.devices import revoke_devices
@@ -96,11 +97,12 @@ async def use_setup_link(unit: Unit, *, user_id: str, link_id: str, new_hash: st
 async def set_password(
     unit: Unit, *, user_id: str, new_hash: str, how: Literal["link", "terminal"], actor: str
 ) -> None:
-    """Sets a password without the old one and ends every sign-in."""
+    """Sets a password without the old one; ends every sign-in, and a lock."""
     await unit.session.execute(
         update(User)
         .where(User.id == user_id)
         .values(password_hash=new_hash, updated_at=clock.utc_now())
     )
     unit.append(f"account:{user_id}", PasswordChanged(how=how), actor=actor)
+    await unlock(unit, user_id=user_id, actor=actor)
     await revoke_devices(unit, user_id=user_id, reason="password-changed", actor=actor)

@@ -1,6 +1,6 @@
 """Signing in with a password: what is checked before the unit, and what is recorded inside it.
 
-Known and unknown names cost the same: one query, one verification, one unit with one event.
+Known and unknown names cost the same: the same queries, one verification, a unit with one event.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from sqlalchemy import update
 from homeport.eventlog import EventLog, Unit
 from homeport.eventlog.catalogue.account import LoginFailed, LoginRefusal, PasswordRehashed
 from homeport.identity.errors import AccountDisabled, SignInRefused, UnknownScope
+from homeport.identity.guard import Attempt, Guard
 from homeport.identity.mint import TokenMint, TokenPair
 from homeport.identity.models import User
 from homeport.identity.names import folded
@@ -24,12 +25,13 @@ from homeport.identity.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Tried:
     """A sign-in whose password has been looked at; `user` is None when nobody has the name."""
 
     name: str
     user: User | None
     verdict: Verdict
+    guess: Attempt
 
     @property
     def stream(self) -> str:
@@ -61,22 +63,34 @@ def narrowed(scope: str) -> frozenset[str] | None:
     return wanted or None
 
 
-async def attempt(log: EventLog, passwords: Passwords, *, name: str, password: str) -> Attempt:
-    """Looks at a name and a password; changes nothing.
+async def attempt(
+    log: EventLog,
+    passwords: Passwords,
+    guard: Guard,
+    *,
+    name: str,
+    password: str,
+    address: str | None,
+) -> Tried:
+    """Looks at a name and a password, and counts the guess.
 
     Raises:
+        AccountLocked, TooManyGuesses: It is not looked at.
         PasswordsBusy: Too many others are being looked at.
     """
+    passwords.refuse_when_busy()
     async with log.database.read() as session:
         user = await find_account(session, name)
+    subject = guard.subject(None if user is None else user.id, name)
+    guess = await guard.admit(subject=subject, address=address)
     stored = None if user is None else user.password_hash
-    return Attempt(name, user, await passwords.verify(password, stored))
+    return Tried(name, user, await passwords.verify(password, stored), guess)
 
 
 async def complete(
     unit: Unit,
     mint: TokenMint,
-    attempted: Attempt,
+    attempted: Tried,
     *,
     visit: Visit,
     scopes: frozenset[str] | None,
@@ -95,12 +109,13 @@ async def complete(
             actor="system",
         )
         return AccountDisabled() if refused == "disabled" else SignInRefused()
+    await attempted.guess.succeeded(unit.session)
     await _upgrade(unit, user, attempted.verdict.upgraded)
     tokens = await open_device(unit, mint, user=user, visit=visit, method="password", scopes=scopes)
     return SignedInAs(user, tokens)
 
 
-async def _judge(unit: Unit, attempted: Attempt) -> tuple[User | None, LoginRefusal | None]:
+async def _judge(unit: Unit, attempted: Tried) -> tuple[User | None, LoginRefusal | None]:
     """The account as it is now, under the stream's lock, and why it is refused."""
     before = attempted.user
     if before is None:
