@@ -61,6 +61,23 @@ async def test_begin_when_it_is_refused_then_no_later_statement_runs_without_it(
     await other.close()
 
 
+async def test_rollback_when_nobody_waits_for_it_then_the_next_transaction_comes_after_it(
+    file: Path,
+) -> None:
+    one, other = await connect(file, ()), await connect(file, ())
+    for _ in range(50):
+        one.begin("BEGIN IMMEDIATE")
+        await one.cursor().execute("INSERT INTO things (name) VALUES ('never')")
+        await one.rollback()
+        assert not one.unfinished
+        one.begin("BEGIN IMMEDIATE")
+        await one.cursor().execute("INSERT INTO things (name) VALUES ('once')")
+        await one.commit()
+    assert await names(other) == ["once"] * 50
+    await one.close()
+    await other.close()
+
+
 async def test_statement_when_its_caller_is_cancelled_then_the_rollback_comes_after_it(
     file: Path,
 ) -> None:
@@ -74,6 +91,7 @@ async def test_statement_when_its_caller_is_cancelled_then_the_rollback_comes_af
         inserting.cancel()
         await asyncio.gather(inserting, return_exceptions=True)
         await one.rollback()
+        assert await names(one) == []
         assert not one.in_transaction
     assert await names(other) == []
     await one.close()

@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from homeport.dispatch.models import RunRow
 from homeport.eventlog import EventLog, Unit
 from homeport.kernel import clock
+from homeport.kernel.db import table_of
 from homeport.kernel.errors import Conflict
 
 MARGIN = 0.25
@@ -75,6 +76,19 @@ class Lease:
         return not self.lost and clock.boot_seconds() < self._fresh_until
 
 
+_runs = table_of(RunRow)
+_held = (
+    select(_runs.c.id)
+    .where(
+        _runs.c.id == bindparam("run"),
+        _runs.c.epoch == bindparam("mine"),
+        _runs.c.status == "running",
+    )
+    # Held to the commit: a claimer skips the locked row instead of slipping in between.
+    .with_for_update(read=True)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A run in this node's hands."""
@@ -105,17 +119,8 @@ async def fenced(log: EventLog, claim: Claim, *streams: str) -> AsyncGenerator[U
         LeaseLost: Somebody else has claimed the run; nothing was written.
     """
     async with log.unit(claim.stream, *streams) as unit:
-        held = (
-            select(RunRow.id)
-            .where(
-                RunRow.id == claim.run_id,
-                RunRow.epoch == claim.epoch,
-                RunRow.status == "running",
-            )
-            # Held to the commit: a claimer skips the locked row instead of slipping in between.
-            .with_for_update(read=True)
-        )
-        if await unit.session.scalar(held) is None:
+        mine = {"run": claim.run_id, "mine": claim.epoch}
+        if await unit.session.scalar(_held, mine) is None:
             claim.lease.lost = True
             raise LeaseLost
         yield unit

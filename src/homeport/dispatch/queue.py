@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, literal_column, select, update
 
 from homeport.dispatch.lease import Claim, LeaseLost
 from homeport.dispatch.models import RunRow
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.run import RunQueued
 from homeport.kernel import clock
-from homeport.kernel.db import ReadSession, WriteSession, now_ms
+from homeport.kernel.db import ReadSession, WriteSession, now_ms, table_of
 
+_runs = table_of(RunRow)
+_last_number = select(func.max(_runs.c.run_no)).where(_runs.c.session_id == bindparam("session_id"))
+_new = insert(_runs).values(wake_at=now_ms())
 IS_UNFINISHED = RunRow.status != literal_column("'finished'")
 """With literals: a bound value would not fit the partial indexes."""
+_finish = (
+    update(_runs)
+    .where(
+        _runs.c.id == bindparam("run"),
+        _runs.c.epoch == bindparam("mine"),
+        _runs.c.status == "running",
+    )
+    .values(
+        status="finished",
+        outcome=bindparam("as"),
+        lease_until=0,
+        node=None,
+        finished_seq=bindparam("seq"),
+        finished_at=bindparam("now"),
+    )
+    .returning(_runs.c.id)
+)
 FIRST = 0
 """The `wake_at` of a run that has begun: its user's place is its own before it is a new run's."""
 Outcome = Literal["completed", "failed", "stopped", "interrupted", "budget_exceeded"]
@@ -27,28 +47,24 @@ async def enqueue(
 
     The caller's unit holds the session's stream, so numbers are allotted one at a time.
     """
-    last = await unit.session.scalar(
-        select(func.max(RunRow.run_no)).where(RunRow.session_id == session_id)
-    )
+    last = await unit.session.scalar(_last_number, {"session_id": session_id})
     run_no = (last or 0) + 1
     queued = RunQueued(run_id=run_id, run_no=run_no, message_id=message_id)
     seq = unit.append(f"session:{session_id}", queued, actor=actor)
-    await unit.session.execute(
-        insert(RunRow).values(
-            id=run_id,
-            session_id=session_id,
-            user_id=user_id,
-            run_no=run_no,
-            status="queued",
-            epoch=0,
-            wake_at=now_ms(),
-            lease_until=0,
-            stopping=False,
-            queued_seq=seq,
-            finished_seq=0,
-            created_at=clock.utc_now(),
-        )
-    )
+    row = {
+        "id": run_id,
+        "session_id": session_id,
+        "user_id": user_id,
+        "run_no": run_no,
+        "status": "queued",
+        "epoch": 0,
+        "lease_until": 0,
+        "stopping": False,
+        "queued_seq": seq,
+        "finished_seq": 0,
+        "created_at": clock.utc_now(),
+    }
+    await unit.session.execute(_new, row)
 
 
 async def resume(unit: Unit, run_id: str) -> bool:
@@ -86,16 +102,11 @@ async def finish(unit: Unit, claim: Claim, outcome: Outcome, *, seq: int) -> Non
     Raises:
         LeaseLost: It is no longer this node's to end.
     """
-    await _held(
-        unit,
-        claim,
-        status="finished",
-        outcome=outcome,
-        lease_until=0,
-        node=None,
-        finished_seq=seq,
-        finished_at=clock.utc_now(),
-    )
+    mine = {"run": claim.run_id, "mine": claim.epoch, "now": clock.utc_now()}
+    ended = await unit.session.execute(_finish, mine | {"as": outcome, "seq": seq})
+    if ended.first() is None:
+        claim.lease.lost = True
+        raise LeaseLost
 
 
 async def unclaimed(unit: Unit, run_id: str) -> RunRow | None:

@@ -8,9 +8,8 @@ written by one batch right before the commit, under the lock that makes `positio
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from homeport.eventlog.catalogue.base import Event
@@ -18,7 +17,7 @@ from homeport.eventlog.envelope import GENESIS, Header, digest, link, new_salt
 from homeport.eventlog.models import EventRow, OpenMessageRow, PayloadRow, SegmentRow, StreamRow
 from homeport.eventlog.record import Record
 from homeport.kernel import clock
-from homeport.kernel.db import Model, WriteSession
+from homeport.kernel.db import WriteSession, table_of
 
 # Commit order is not sequence order on PostgreSQL. Held from just before the events' INSERT to the
 # end of the commit, so that no reader ever sees position n+1 before n.
@@ -26,12 +25,8 @@ POSITION_LOCK = 0x6C6F67
 lock_positions = text("SELECT pg_advisory_xact_lock(:key)")
 
 
-def _table(model: type[Model]) -> Table:
-    return cast("Table", model.__table__)
-
-
 # Built once: to build a statement costs more than SQLite takes for it.
-_streams = _table(StreamRow)
+_streams = table_of(StreamRow)
 _heads = (
     select(_streams.c.name, _streams.c.id, _streams.c.head_seq, _streams.c.head_hash)
     .where(_streams.c.name.in_(bindparam("names", expanding=True)))
@@ -48,13 +43,13 @@ _move_head = (
     .where(_streams.c.id == bindparam("stream_id"))
     .values(head_seq=bindparam("seq"), head_hash=bindparam("hash"))
 )
-_events, _payloads = insert(_table(EventRow)), insert(_table(PayloadRow))
-_open = insert(_table(OpenMessageRow))
+_events, _payloads = insert(table_of(EventRow)), insert(table_of(PayloadRow))
+_open = insert(table_of(OpenMessageRow))
 _close = [
     # The message first: its lock waits for a flush that is under way, and what that flush has
     # stored must be gone too.
     delete(table).where(table.c.stream_id.in_(bindparam("closed", expanding=True)))
-    for table in (_table(OpenMessageRow), _table(SegmentRow))
+    for table in (table_of(OpenMessageRow), table_of(SegmentRow))
 ]
 
 

@@ -135,7 +135,7 @@ class Commissions:
             async with self._log.unit(stream_of(session_id)) as unit:
                 if await idempotency.made_before(unit.session, attempt) is not None:
                     raise _MadeMeanwhile
-                if beginning is not None and await unit.session.get(SessionRow, session_id) is None:
+                if beginning is not None and unit.head(stream_of(session_id)) == 0:
                     await start(unit, session_id=session_id, user_id=caller.user_id, **beginning)
                 row = await session_for(unit.session, caller, session_id)
                 said = await say(unit, row, actor=caller.actor, blocks=blocks, wait=False)

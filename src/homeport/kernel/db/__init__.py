@@ -1,6 +1,6 @@
 """The database: one engine to read, one way to write, types that both databases agree on."""
 
-from homeport.kernel.db.base import JSONDocument, Model, UTCDateTime, now_ms
+from homeport.kernel.db.base import JSONDocument, Model, UTCDateTime, now_ms, table_of
 from homeport.kernel.db.engine import Database, ReadSession, WriteSession
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "UTCDateTime",
     "WriteSession",
     "now_ms",
+    "table_of",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, String
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
@@ -27,6 +27,15 @@ class Model(DeclarativeBase):
     """Base of every mapped table; one metadata, one migration history."""
 
     metadata = MetaData(naming_convention=NAMING)
+
+
+def table_of(model: type[Model]) -> Table:
+    """The table behind a model, for statements that are built once.
+
+    SQLAlchemy takes a third of the time for one that is executed with its values beside it, and
+    that names the table: a model's goes through the machinery of bulk changes.
+    """
+    return cast("Table", model.__table__)
 
 
 class UTCDateTime(TypeDecorator[datetime]):

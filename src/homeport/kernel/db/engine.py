@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
@@ -54,6 +54,7 @@ UNREACHABLE_ERRORS = frozenset(
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "ceph"})
 
 
+S = TypeVar("S", bound=AsyncSession)
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
@@ -139,7 +140,7 @@ class Database:
         self._reads += 1
         try:
             with translated():
-                async with ReadSession(self._reader, expire_on_commit=False) as session:
+                async with closing(ReadSession(self._reader, expire_on_commit=False)) as session:
                     if self.dialect == "postgresql":
                         await session.connection(execution_options=_SNAPSHOT)
                     yield session
@@ -156,7 +157,7 @@ class Database:
             Unavailable: The database is busy, full or does not answer; nothing was kept.
         """
         with translated():
-            async with WriteSession(self._writer, expire_on_commit=False) as session:
+            async with closing(WriteSession(self._writer, expire_on_commit=False)) as session:
                 yield session
                 await session.commit()
 
@@ -186,6 +187,26 @@ class Database:
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+
+class closing(Generic[S]):  # noqa: N801 - reads as the context that it is
+    """Closes a session at the end of its block.
+
+    The session's own way shields a task that closes it, because a connection that is lost on the
+    way never comes back to its pool. Nothing waits on the way when SQLite's is closed.
+    """
+
+    def __init__(self, session: S) -> None:
+        self._session = session
+
+    async def __aenter__(self) -> S:
+        return self._session
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None and self._session.get_bind().dialect.name == "sqlite":
+            await self._session.close()
+        else:
+            await self._session.__aexit__(kind, error, trace)
 
 
 class translated:  # noqa: N801 - reads as the context that it is
@@ -279,7 +300,7 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
 
 def _reset_sqlite(connection: Any, _record: object, _state: object) -> None:
     """Rolls back what was left open; a blind ROLLBACK would cost a hand-over to the thread."""
-    if connection.driver_connection.in_transaction:
+    if connection.driver_connection.unfinished:
         connection.rollback()
 
 

@@ -124,8 +124,10 @@ async def end_record(
     The run's row is the caller's to finish, in the same unit; the `seq` that it needs is returned.
     """
     await settle_calls(unit, row, state, calls=state.pending, killed=True)
-    await _expire_questions(unit, row, state.run_id, actor=actor)
-    await grants.end_run(unit.session, run_id=state.run_id)
+    # Two statements less for an answer about which nobody was asked.
+    if any(call.approval is not None for turn in state.turns for call in turn.calls):
+        await _expire_questions(unit, row, state.run_id, actor=actor)
+        await grants.end_run(unit.session, run_id=state.run_id)
     finished = RunFinished(
         run_id=state.run_id,
         status=status,

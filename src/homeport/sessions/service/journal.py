@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.approval import ApprovalRequested
@@ -17,27 +17,35 @@ from homeport.eventlog.catalogue.message import (
 )
 from homeport.eventlog.catalogue.tool import ToolFinished, ToolStarted
 from homeport.kernel import clock, ids
+from homeport.kernel.db import table_of
 from homeport.sessions.access import stream_of
 from homeport.sessions.models import ApprovalRow, MessageRow, SessionRow, ToolCallRow
+
+_messages, _tool_calls = table_of(MessageRow), table_of(ToolCallRow)
+_new_message, _new_call = insert(_messages), insert(_tool_calls)
+# What is set are the columns that the values name.
+_closed = update(_messages).where(_messages.c.id == bindparam("message_id"))
+_call_ended = update(_tool_calls).where(
+    _tool_calls.c.run_id == bindparam("of_run"), _tool_calls.c.call_id == bindparam("of_id")
+)
 
 
 async def begin_message(unit: Unit, row: SessionRow, event: MessageStarted, *, epoch: int) -> int:
     """The model begins to answer; returns the `seq` that opened the message."""
     seq = unit.append(stream_of(row.id), event, actor=f"run:{event.run_id}", epoch=epoch)
-    await unit.session.execute(
-        insert(MessageRow).values(
-            id=event.message_id,
-            session_id=row.id,
-            run_id=event.run_id,
-            role="assistant",
-            ordinal=row.ordinal,
-            role_ordinal=row.assistant_ordinal,
-            status="open",
-            seq=0,
-            tokens=0,
-            created_at=clock.utc_now(),
-        )
-    )
+    message = {
+        "id": event.message_id,
+        "session_id": row.id,
+        "run_id": event.run_id,
+        "role": "assistant",
+        "ordinal": row.ordinal,
+        "role_ordinal": row.assistant_ordinal,
+        "status": "open",
+        "seq": 0,
+        "tokens": 0,
+        "created_at": clock.utc_now(),
+    }
+    await unit.session.execute(_new_message, message)
     row.ordinal += 1
     row.assistant_ordinal += 1
     return seq
@@ -48,16 +56,9 @@ async def close_message(
 ) -> None:
     """The message is over, whole or not; its usage is added to the session's."""
     seq = unit.append(stream_of(row.id), event, actor=f"run:{event.run_id}")
-    completed = isinstance(event, MessageCompleted)
-    await unit.session.execute(
-        update(MessageRow)
-        .where(MessageRow.id == event.message_id)
-        .values(
-            seq=seq,
-            status="completed" if completed else "interrupted",
-            tokens=event.output_tokens,
-        )
-    )
+    status = "completed" if isinstance(event, MessageCompleted) else "interrupted"
+    values = {"seq": seq, "status": status, "tokens": event.output_tokens}
+    await unit.session.execute(_closed, values | {"message_id": event.message_id})
     _add_usage(row, event)
 
 
@@ -82,21 +83,20 @@ def _add_usage(
 async def begin_tool(unit: Unit, row: SessionRow, event: ToolStarted, *, tool_type: str) -> None:
     """A call is about to be made: committed before anything is spawned."""
     seq = unit.append(stream_of(row.id), event, actor=f"run:{event.run_id}")
-    await unit.session.execute(
-        insert(ToolCallRow).values(
-            id=ids.new_id(),
-            session_id=row.id,
-            run_id=event.run_id,
-            call_id=event.call_id,
-            tool=event.tool,
-            tool_type=tool_type,
-            status="running",
-            is_error=False,
-            started_seq=seq,
-            finished_seq=0,
-            created_at=clock.utc_now(),
-        )
-    )
+    call = {
+        "id": ids.new_id(),
+        "session_id": row.id,
+        "run_id": event.run_id,
+        "call_id": event.call_id,
+        "tool": event.tool,
+        "tool_type": tool_type,
+        "status": "running",
+        "is_error": False,
+        "started_seq": seq,
+        "finished_seq": 0,
+        "created_at": clock.utc_now(),
+    }
+    await unit.session.execute(_new_call, call)
 
 
 async def finish_tool(unit: Unit, row: SessionRow, event: ToolFinished, *, began: bool) -> None:
@@ -111,25 +111,20 @@ async def finish_tool(unit: Unit, row: SessionRow, event: ToolFinished, *, began
         "completed_at": now,
     }
     if began:
-        await unit.session.execute(
-            update(ToolCallRow)
-            .where(ToolCallRow.run_id == event.run_id, ToolCallRow.call_id == event.call_id)
-            .values(**values)
-        )
+        which = {"of_run": event.run_id, "of_id": event.call_id}
+        await unit.session.execute(_call_ended, values | which)
         return
-    await unit.session.execute(
-        insert(ToolCallRow).values(
-            id=ids.new_id(),
-            session_id=row.id,
-            run_id=event.run_id,
-            call_id=event.call_id,
-            tool=event.tool,
-            tool_type="native",
-            started_seq=0,
-            created_at=now,
-            **values,
-        )
-    )
+    call = {
+        "id": ids.new_id(),
+        "session_id": row.id,
+        "run_id": event.run_id,
+        "call_id": event.call_id,
+        "tool": event.tool,
+        "tool_type": "native",
+        "started_seq": 0,
+        "created_at": now,
+    }
+    await unit.session.execute(_new_call, call | values)
 
 
 async def request_approval(

@@ -13,6 +13,7 @@ from homeport.dispatch import queue
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.message import MessageSubmitted
 from homeport.kernel import clock, ids
+from homeport.kernel.db import table_of
 from homeport.sessions.access import stream_of
 from homeport.sessions.errors import (
     EmptyMessage,
@@ -22,6 +23,8 @@ from homeport.sessions.errors import (
     SessionBusy,
 )
 from homeport.sessions.models import MessageRow, SessionRow
+
+_new = insert(table_of(MessageRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +90,21 @@ async def say(
         actor=actor,
     )
     now = clock.utc_now()
-    await unit.session.execute(
-        insert(MessageRow).values(
-            id=message_id,
-            session_id=row.id,
-            run_id=run_id,
-            role="user",
-            ordinal=row.ordinal,
-            role_ordinal=row.user_ordinal,
-            status="completed",
-            seq=seq,
-            client_message_id=client_message_id,
-            client_digest=digest if client_message_id is not None else None,
-            tokens=0,
-            created_at=now,
-        )
-    )
+    message = {
+        "id": message_id,
+        "session_id": row.id,
+        "run_id": run_id,
+        "role": "user",
+        "ordinal": row.ordinal,
+        "role_ordinal": row.user_ordinal,
+        "status": "completed",
+        "seq": seq,
+        "client_message_id": client_message_id,
+        "client_digest": digest if client_message_id is not None else None,
+        "tokens": 0,
+        "created_at": now,
+    }
+    await unit.session.execute(_new, message)
     row.ordinal += 1
     row.user_ordinal += 1
     row.updated_at = now

@@ -16,9 +16,12 @@ from homeport.eventlog.catalogue.session import (
     SessionUpdated,
 )
 from homeport.kernel import clock
+from homeport.kernel.db import table_of
 from homeport.sessions.access import stream_of
 from homeport.sessions.errors import SessionBusy
 from homeport.sessions.models import MessageRow, SessionRow
+
+_new = insert(table_of(SessionRow))
 
 
 async def start(
@@ -35,30 +38,29 @@ async def start(
 ) -> None:
     """Makes a conversation. The unit is open on its stream."""
     now = clock.utc_now()
-    await unit.session.execute(
-        insert(SessionRow).values(
-            id=session_id,
-            user_id=user_id,
-            project_id=project_id,
-            name=name,
-            model=model,
-            system_prompt=system_prompt,
-            permission_mode=permission_mode,
-            metadata_=metadata or {},
-            state="open",
-            begins_after=0,
-            ordinal=0,
-            user_ordinal=0,
-            assistant_ordinal=0,
-            input_tokens=0,
-            output_tokens=0,
-            cache_read_tokens=0,
-            cache_write_tokens=0,
-            cost_usd=0.0,
-            created_at=now,
-            updated_at=now,
-        )
-    )
+    row = {
+        "id": session_id,
+        "user_id": user_id,
+        "project_id": project_id,
+        "name": name,
+        "model": model,
+        "system_prompt": system_prompt,
+        "permission_mode": permission_mode,
+        "metadata": metadata or {},
+        "state": "open",
+        "begins_after": 0,
+        "ordinal": 0,
+        "user_ordinal": 0,
+        "assistant_ordinal": 0,
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 0,
+        "cost_usd": 0.0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    await unit.session.execute(_new, row)
     created = SessionCreated(
         session_id=session_id,
         user_id=user_id,
