@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     access_token_expire_minutes: int = Field(
         default=15, ge=1, description="lifetime of an access token"
     )
+    signing_key_days: int = Field(
+        default=90, ge=1, description="age at which the key of access tokens is replaced"
+    )
     refresh_token_expire_days: int = Field(
         default=7, ge=1, description="idle lifetime of a refresh token"
     )

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from homeport.eventlog import EventLog
 from homeport.identity.opening import Identity, open_identity
-from homeport.identity.signing_keys import RSA_BITS, SigningKeys
+from homeport.identity.service.signing_keys import RSA_BITS, store_key
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
@@ -36,7 +36,7 @@ async def identity(
     log: EventLog, keyring: KeyRing, rsa_key: RSAPrivateKey
 ) -> AsyncIterator[Identity]:
     async with log.unit("system") as unit:
-        SigningKeys(log, keyring).add(unit, rsa_key)
+        store_key(unit, keyring, rsa_key, state="active", signs_from=clock.utc_now())
     opened = await open_identity(log, keyring)
     yield opened
     await opened.close()

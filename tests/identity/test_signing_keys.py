@@ -12,7 +12,8 @@ from homeport.eventlog import EventLog
 from homeport.identity.errors import CredentialRefused
 from homeport.identity.models import SigningKey
 from homeport.identity.opening import Identity
-from homeport.identity.signing_keys import RSA_BITS, SigningKeys
+from homeport.identity.service.signing_keys import RSA_BITS
+from homeport.identity.signing_keys import SigningKeys
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing, SealForeign
 from homeport.kernel.db import Database

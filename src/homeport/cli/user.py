@@ -6,16 +6,12 @@ for four seconds, so a disabled account is out within five.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from homeport.cli.exits import FAILED
+from homeport.cli.database import ACTOR, opened_log, run
 from homeport.cli.settings import read_settings
 from homeport.eventlog import EventLog
 from homeport.identity.first_start import ADMIN_NAME
@@ -31,12 +27,8 @@ from homeport.identity.service.accounts import (
 )
 from homeport.identity.service.passwords import create_setup_link, set_password
 from homeport.kernel import clock
-from homeport.kernel.db import Database
-from homeport.kernel.errors import HomeportError, Unavailable
-from homeport.migrations import is_current
 from homeport.settings import Settings
 
-ACTOR = "operator"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 app = typer.Typer(
@@ -44,20 +36,12 @@ app = typer.Typer(
 )
 Name = Annotated[str, typer.Argument(help="Username or email address.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
-T = TypeVar("T")
-
-
-class SchemaBehind(Unavailable):
-    """The database is not of this version."""
-
-    code = "storage.schema-behind"
-    title = "The database is not of this version"
 
 
 @app.command("list")
 def list_users(as_json: AsJSON = False) -> None:
     """List all accounts."""
-    users = [_summary(user) for user in _run(_list(read_settings()))]
+    users = [_summary(user) for user in run(_list(read_settings()))]
     if as_json:
         print(json.dumps({"users": users, "total": len(users)}))
         return
@@ -78,11 +62,11 @@ def reset(
     settings = read_settings()
     if prompt:
         password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
-        username = _run(_set_password(settings, name, password))
+        username = run(_set_password(settings, name, password))
         told: dict[str, Any] = {"username": username, "changed": True}
         line = f"The password of {username} is set; every device is signed out."
     else:
-        told = _run(_link(settings, name))
+        told = run(_link(settings, name))
         line = (
             f"Open within ten minutes, on this machine, while the server runs:\n\n  {told['url']}\n"
         )
@@ -92,7 +76,7 @@ def reset(
 @app.command()
 def unlock(name: Name, as_json: AsJSON = False) -> None:
     """End the lock after too many wrong passwords, and forget them."""
-    username, was_locked = _run(_unlock(read_settings(), name))
+    username, was_locked = run(_unlock(read_settings(), name))
     state = "unlocked" if was_locked else "there was nothing to unlock"
     told = json.dumps({"username": username, "unlocked": was_locked})
     print(told if as_json else f"{username}: {state}")
@@ -101,13 +85,13 @@ def unlock(name: Name, as_json: AsJSON = False) -> None:
 @app.command()
 def disable(name: Name, as_json: AsJSON = False) -> None:
     """Switch an account off and end its sign-ins."""
-    _told(_run(_switch(read_settings(), name, active=False)), as_json=as_json)
+    _told(run(_switch(read_settings(), name, active=False)), as_json=as_json)
 
 
 @app.command()
 def enable(name: Name, as_json: AsJSON = False) -> None:
     """Switch an account on again."""
-    _told(_run(_switch(read_settings(), name, active=True)), as_json=as_json)
+    _told(run(_switch(read_settings(), name, active=True)), as_json=as_json)
 
 
 @app.command()
@@ -117,16 +101,16 @@ def roles(
     as_json: AsJSON = False,
 ) -> None:
     """Replace the roles of an account."""
-    _told(_run(_set_roles(read_settings(), name, role)), as_json=as_json)
+    _told(run(_set_roles(read_settings(), name, role)), as_json=as_json)
 
 
 async def _list(settings: Settings) -> list[User]:
-    async with _opened(settings) as log, log.database.read() as session:
+    async with opened_log(settings) as log, log.database.read() as session:
         return list(await list_accounts(session))
 
 
 async def _link(settings: Settings, name: str) -> dict[str, Any]:
-    async with _opened(settings) as log:
+    async with opened_log(settings) as log:
         user = await _named(log, name)
         async with log.unit(account_stream(user.id)) as unit:
             path, expires_at = await create_setup_link(unit, user_id=user.id)
@@ -140,7 +124,7 @@ async def _link(settings: Settings, name: str) -> dict[str, Any]:
 
 
 async def _set_password(settings: Settings, name: str, password: str) -> str:
-    async with _opened(settings) as log:
+    async with opened_log(settings) as log:
         user = await _named(log, name)
         passwords = Passwords(
             hasher=settings.password_hasher, min_length=settings.password_min_length
@@ -158,14 +142,14 @@ async def _set_password(settings: Settings, name: str, password: str) -> str:
 
 
 async def _unlock(settings: Settings, name: str) -> tuple[str, bool]:
-    async with _opened(settings) as log:
+    async with opened_log(settings) as log:
         user = await _named(log, name)
         async with log.unit(account_stream(user.id)) as unit:
             return user.username, await unlock_account(unit, user_id=user.id, actor=ACTOR)
 
 
 async def _switch(settings: Settings, name: str, *, active: bool) -> User:
-    async with _opened(settings) as log:
+    async with opened_log(settings) as log:
         user = await _named(log, name)
         async with log.unit(account_stream(user.id), "system") as unit:
             verb = enable_account if active else disable_account
@@ -174,7 +158,7 @@ async def _switch(settings: Settings, name: str, *, active: bool) -> User:
 
 
 async def _set_roles(settings: Settings, name: str, wanted: list[str]) -> User:
-    async with _opened(settings) as log:
+    async with opened_log(settings) as log:
         user = await _named(log, name)
         async with log.unit(account_stream(user.id), "system") as unit:
             await set_roles(unit, user_id=user.id, roles=wanted, actor=ACTOR)
@@ -184,25 +168,6 @@ async def _set_roles(settings: Settings, name: str, wanted: list[str]) -> User:
 async def _named(log: EventLog, name: str) -> User:
     async with log.database.read() as session:
         return await get_named_account(session, name)
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncGenerator[EventLog]:
-    database = Database(settings.effective_database_url)
-    try:
-        if not await is_current(database):
-            raise SchemaBehind("Start the server once, or run: homeport migrate")
-        yield EventLog(database)
-    finally:
-        await database.close()
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except HomeportError as error:
-        print(f"homeport: {error.title}. {error.detail} ({error.code})", file=sys.stderr)
-        raise typer.Exit(FAILED) from None
 
 
 def _summary(user: User) -> dict[str, Any]:

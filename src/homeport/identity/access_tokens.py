@@ -14,7 +14,8 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from homeport.identity.errors import CredentialRefused
-from homeport.identity.signing_keys import ALGORITHM, SigningKeys
+from homeport.identity.service.signing_keys import ALGORITHM
+from homeport.identity.signing_keys import SigningKeys
 from homeport.identity.token_parse import TOKEN_TYPE, parse_token
 from homeport.kernel import clock
 from homeport.kernel.ids import new_id

@@ -16,7 +16,7 @@ Unprocessable
 ├── UnknownScope, UnknownRole, ExpiryInvalid
 └── PreferencesTooLarge
 Invalid ── ConfirmationMissing
-NotFound ── DeviceNotFound, KeyNotFound, AccountNotFound
+NotFound ── DeviceNotFound, KeyNotFound, AccountNotFound, SigningKeyNotFound
 └── Gone ── SetupLinkSpent
 Locked ── AccountLocked
 RateLimited ── TooManyGuesses
@@ -226,6 +226,13 @@ class AccountNotFound(NotFound):
 
     code = "account.not-found"
     title = "Account not found"
+
+
+class SigningKeyNotFound(NotFound):
+    """No key for access tokens has this id."""
+
+    code = "signing-key.not-found"
+    title = "Signing key not found"
 
 
 class SetupLinkSpent(Gone):

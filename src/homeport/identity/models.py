@@ -140,7 +140,11 @@ class Guesses(Model):
 
 
 class SigningKey(Model):
-    """A key for access tokens: `next` is published, `active` signs, `retiring` still verifies."""
+    """A key for access tokens: `next` is published, `active` signs, `retiring` still verifies.
+
+    `activated_at` is when it began to sign; of a `next` key, when it will. `retires_at` is when a
+    retiring one stops to verify.
+    """
 
     __tablename__ = "signing_keys"
     __table_args__ = (

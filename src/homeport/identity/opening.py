@@ -14,6 +14,7 @@ from homeport.identity.access import Callers
 from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.authenticator import Authenticator
 from homeport.identity.guard import Guard, GuardPolicy, remove_forgotten
+from homeport.identity.key_rotation import KeyRotation
 from homeport.identity.mint import TokenMint
 from homeport.identity.models import RefreshToken, SetupLink
 from homeport.identity.passwords import HasherName, Passwords
@@ -38,6 +39,7 @@ class IdentityOptions:
     registration: Literal["open", "invite", "closed"] = "open"
     issuer: str = "homeport"
     access_lifetime: timedelta = timedelta(minutes=15)
+    signing_key_age: timedelta = timedelta(days=90)
     refresh_idle: timedelta = timedelta(days=7)
     refresh_absolute: timedelta = timedelta(days=30)
     password_hasher: HasherName = "argon2id"  # noqa: S105 - the name of a function
@@ -52,6 +54,13 @@ class Identity:
     def __init__(self, log: EventLog, keyring: KeyRing, options: IdentityOptions) -> None:
         self._log = log
         self.signing_keys = SigningKeys(log, keyring)
+        self.key_rotation = KeyRotation(
+            log,
+            self.signing_keys,
+            keyring,
+            age=options.signing_key_age,
+            access_lifetime=options.access_lifetime,
+        )
         self.passwords = Passwords(
             hasher=options.password_hasher,
             min_length=options.password_min_length,
@@ -88,12 +97,11 @@ class Identity:
     async def upkeep(self) -> None:
         """One round of the chores, every `UPKEEP_S` seconds on every node.
 
-        Takes in keys that other nodes made, writes down what was used, and removes what expired.
+        Writes down what was used, and removes what expired.
 
         Raises:
             Unavailable: The database does not take it; the next round tries again.
         """
-        await self.signing_keys.load()
         await self.callers.write_last_used()
         now = clock.utc_now()
         async with self._log.database.write() as session:

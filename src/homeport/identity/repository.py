@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.identity.errors import AccountNotFound, CredentialRefused
-from homeport.identity.models import ApiKey, Device, RefreshToken, SetupLink, User
+from homeport.identity.models import ApiKey, Device, RefreshToken, SetupLink, SigningKey, User
 from homeport.identity.names import folded
 from homeport.identity.roles import ADMIN
 
@@ -198,6 +198,12 @@ async def find_refresh(
     )
     row = (await session.execute(query)).first()
     return None if row is None else (row[0], row[1])
+
+
+async def list_signing_keys(session: AsyncSession) -> Sequence[SigningKey]:
+    """All keys of access tokens, the oldest first."""
+    query = select(SigningKey).order_by(SigningKey.created_at, SigningKey.id)
+    return (await session.scalars(query)).all()
 
 
 async def find_setup_link(

@@ -1,39 +1,37 @@
 """The keys that sign access tokens: kept sealed in a table, held open in memory, published as JWKS.
 
-A key is `next` (published, not yet used), `active` (signs) or `retiring` (verifies until its tokens
-are gone). A lookup never leaves the process: `load` brings the table's state in, as a chore.
+A key is `next` (published, signs from `activated_at` on), `active` (signs) or `retiring` (verifies
+until its tokens are gone). A lookup never leaves the process: `load` brings the table's state in,
+as a chore. What moves a key from state to state is in `identity.service.signing_keys`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 from joserfc.jwk import RSAKey
-from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 
-from homeport.eventlog import EventLog, Unit
-from homeport.eventlog.catalogue.account import SigningKeyCreated
+from homeport.eventlog import EventLog
 from homeport.identity.models import SigningKey
+from homeport.identity.repository import list_signing_keys
+from homeport.identity.service.signing_keys import (
+    PURPOSE,
+    new_private_key,
+    sealing_context,
+    store_key,
+)
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing, SealForeign
 from homeport.kernel.db import Database
 
-ALGORITHM: Final = "RS256"
-RSA_BITS: Final = 3072
-_PURPOSE: Final = "signing-keys"
 _logger = structlog.get_logger(__name__)
 
 
@@ -45,6 +43,7 @@ class _Keys:
     active: RSAKey
     verifying: Mapping[str, tuple[str, RSAKey]]
     published: tuple[dict[str, Any], ...]
+    rows: tuple[SigningKey, ...]
     epoch: int
 
 
@@ -76,6 +75,11 @@ class SigningKeys:
         """The JSON Web Key Set (RFC 7517 section 5), public members only."""
         return {"keys": list(self._now.published)}
 
+    @property
+    def rows(self) -> Sequence[SigningKey]:
+        """The table as it was read last, the oldest first."""
+        return self._now.rows
+
     async def load(self) -> None:
         """Takes the table's state, making the first key when there is none.
 
@@ -83,11 +87,12 @@ class SigningKeys:
             SealForeign: The active key was sealed under another secret.
             Unavailable: The database does not answer.
         """
-        rows = await self._rows()
-        if not any(row.state == "active" for row in rows):
+        found = await self._rows()
+        if not any(row.state == "active" for row in found):
             await self._make_first()
-            rows = await self._rows()
-        before = self._keys
+            found = await self._rows()
+        before, now = self._keys, clock.utc_now()
+        rows = [row for row in found if row.retires_at is None or row.retires_at > now]
         known = {row.id: (row.algorithm, _public(row)) for row in rows}
         gone = before is not None and not before.verifying.keys() <= known.keys()
         active = next(row for row in rows if row.state == "active")
@@ -100,6 +105,7 @@ class SigningKeys:
             active=private,
             verifying=MappingProxyType(known),
             published=tuple(row.public_jwk for row in rows),
+            rows=tuple(found),
             epoch=(before.epoch if before else 0) + gone,
         )
 
@@ -110,51 +116,22 @@ class SigningKeys:
         return self._keys
 
     async def _rows(self) -> list[SigningKey]:
-        query = (
-            select(SigningKey)
-            .where(or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > clock.utc_now()))
-            .order_by(SigningKey.created_at, SigningKey.id)
-        )
         async with self._database.read() as session:
-            return list(await session.scalars(query))
+            return list(await list_signing_keys(session))
 
     async def _make_first(self) -> None:
         """Makes the active key; of two nodes that start at once, one wins and both use its key."""
-        private = await asyncio.to_thread(generate_private_key, 65537, RSA_BITS)
+        private = await asyncio.to_thread(new_private_key)
+        now = clock.utc_now()
         try:
             async with self._log.unit("system") as unit:
-                self.add(unit, private)
+                store_key(unit, self._keyring, private, state="active", signs_from=now)
         except IntegrityError:
             _logger.info("signing-key.made-elsewhere")
 
-    def add(self, unit: Unit, private: RSAPrivateKey) -> None:
-        """Stores `private` as the active key, in a unit on `system`."""
-        key = RSAKey.import_key(private.public_key())
-        kid = key.thumbprint()  # RFC 7638: the id says which key it is
-        public = key.as_dict(private=False) | {"kid": kid, "use": "sig", "alg": ALGORITHM}
-        der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        now = clock.utc_now()
-        unit.session.add(
-            SigningKey(
-                id=kid,
-                algorithm=ALGORITHM,
-                state="active",
-                public_jwk=public,
-                private_sealed=self._keyring.seal(_PURPOSE, der, context=_context(kid)),
-                created_at=now,
-                activated_at=now,
-                retires_at=None,
-            )
-        )
-        unit.append(
-            "system",
-            SigningKeyCreated(key_id=kid, algorithm=ALGORITHM, state="active"),
-            actor="system",
-        )
-
     def _opened(self, row: SigningKey) -> RSAKey:
         try:
-            der = self._keyring.open(_PURPOSE, row.private_sealed, context=_context(row.id))
+            der = self._keyring.open(PURPOSE, row.private_sealed, context=sealing_context(row.id))
         except SealForeign:
             raise SealForeign(
                 "The signing key in this database was sealed under another secret. Restore "
@@ -164,10 +141,6 @@ class SigningKeys:
         if not isinstance(private, RSAPrivateKey):
             raise TypeError("the signing key is no RSA key")
         return RSAKey.import_key(private)
-
-
-def _context(kid: str) -> tuple[str, ...]:
-    return ("signing_keys", "private_sealed", kid)
 
 
 def _public(row: SigningKey) -> RSAKey:

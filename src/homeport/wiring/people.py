@@ -11,8 +11,8 @@ from homeport.identity.access import Callers
 from homeport.identity.activity import Activity
 from homeport.identity.first_start import FirstAdmin, first_start
 from homeport.identity.guard import GuardPolicy
+from homeport.identity.key_rotation import LOAD_S
 from homeport.identity.opening import UPKEEP_S, IdentityOptions, open_identity
-from homeport.kernel.crypto import KeyRing, load_secret
 from homeport.kernel.db import Database
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
@@ -20,21 +20,18 @@ from homeport.readers.history.activity import SessionActivity
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.websocket import Sockets
 from homeport.wiring.house import House, every
+from homeport.wiring.secret import keyring_of
 
 
 async def identity(house: House) -> None:
     """Accounts, tokens and keys; on an empty database also the first admin."""
     settings = house.settings
     events: EventLog = house.get(EventLog)
-    given = settings.secret_key
-    if given is not None:
-        secret = given.get_secret_value().encode()
-    else:
-        secret = await asyncio.to_thread(load_secret, settings.data_path / "secret.key")
-    keyring = KeyRing(secret)
+    keyring = await asyncio.to_thread(keyring_of, settings)
     options = IdentityOptions(
         registration=settings.registration,
         access_lifetime=timedelta(minutes=settings.access_token_expire_minutes),
+        signing_key_age=timedelta(days=settings.signing_key_days),
         refresh_idle=timedelta(days=settings.refresh_token_expire_days),
         refresh_absolute=timedelta(days=settings.refresh_token_absolute_days),
         password_hasher=settings.password_hasher,
@@ -50,6 +47,7 @@ async def identity(house: House) -> None:
     house.services.update(opened.services())
     house.provide(keyring)
     house.services[Activity] = SessionActivity(house.get(Database))
+    house.chore("identity.signing-keys", every(LOAD_S, opened.key_rotation.tend))
     house.chore("identity.upkeep", every(UPKEEP_S, opened.upkeep))
     first = await first_start(events)
     if first is not None:

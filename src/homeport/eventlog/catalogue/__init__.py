@@ -7,6 +7,7 @@ from homeport.eventlog.catalogue import message as message
 from homeport.eventlog.catalogue import project as project
 from homeport.eventlog.catalogue import run as run
 from homeport.eventlog.catalogue import session as session
+from homeport.eventlog.catalogue import signing_key as signing_key
 from homeport.eventlog.catalogue import tool as tool
 from homeport.eventlog.catalogue import workspace as workspace
 from homeport.eventlog.catalogue.base import Event, catalogue, decode
