@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from homeport.dispatch.dispatcher import Dispatcher
-from homeport.eventlog import EventLog, Record, read
+from homeport.eventlog import Eraser, EventLog, Record, read
 from homeport.identity.access import Caller, Callers
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
@@ -32,6 +32,8 @@ from homeport.providers.models import Models
 from homeport.readers import history
 from homeport.sessions.policy import SessionPolicy
 from homeport.sessions.router import ROUTERS
+from homeport.sessions.service.delete import Deletion
+from homeport.sessions.service.erase import blank
 from homeport.tools.registry import Registry
 from sessions.agent import Agent
 from support.answer import Answer
@@ -149,8 +151,12 @@ async def open_door(
     for router in (*ROUTERS, history.router, projects):
         app.include_router(router)
     app.openapi = lambda: describe(app)
+    eraser = Eraser()
+    eraser.on("session", blank)
     app.state.services = Services(
         {
+            Eraser: eraser,
+            Deletion: Deletion(log, dispatcher, eraser),
             EventLog: log,
             Callers: names,
             Places: Places(workspace_dir=folder / "made", roots=(folder / "code",)),

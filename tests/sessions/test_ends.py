@@ -92,7 +92,7 @@ async def test_delete_when_a_question_is_open_then_it_goes_too(door: Door) -> No
 async def test_delete_when_the_node_does_not_let_go_then_the_client_may_ask_again(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delete.delete_session, "__kwdefaults__", {"patience": 0.0})
+    monkeypatch.setattr(delete, "PATIENCE_S", 0.0)
     door.agent.plan = hang
     session_id = await door.session()
     said = await door.say(session_id)

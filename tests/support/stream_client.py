@@ -68,6 +68,8 @@ class StreamClient:
 
     def _event(self, frame: dict[str, Any], message: str) -> None:
         self.events.append({key: value for key, value in frame.items() if key != "cursor"})
+        if frame.get("erased"):
+            return
         if frame["kind"] == "message.started":
             self.texts[message], self.types[message] = [], []
         if kind_closes(frame["kind"]):

@@ -24,7 +24,8 @@ transport; [transports.md](transports.md) says how it travels and where a cursor
 
 Members above 32 KiB travel as `{truncated: true, size, href, preview?}`; `href` has the event
 whole. A frame that closes a message has `length` (code points) and `sha256` (of the UTF-8) of each
-block instead of its text, which the reader has been sent.
+block instead of its text, which the reader has been sent. An event that was erased has
+`erased: true` in the place of its members.
 
 These frames are made by the reader and stored nowhere:
 

@@ -3,7 +3,8 @@
 from homeport.eventlog.append import Unit
 from homeport.eventlog.catalogue.base import Event
 from homeport.eventlog.cursor import Cursor
+from homeport.eventlog.erasure import Erased, Eraser
 from homeport.eventlog.log import EventLog
 from homeport.eventlog.record import Record
 
-__all__ = ["Cursor", "Event", "EventLog", "Record", "Unit"]
+__all__ = ["Cursor", "Erased", "Eraser", "Event", "EventLog", "Record", "Unit"]

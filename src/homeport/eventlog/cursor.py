@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from homeport.kernel.errors import Conflict, Invalid
+from homeport.kernel.errors import Conflict, Gone, Invalid
 
 LARGEST = 2**53 - 1
 _PATTERN = re.compile(r"(0|[1-9][0-9]{0,15})(?:\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,15}))?")
@@ -27,6 +27,16 @@ class CursorAhead(Conflict):
 
     code = "stream.cursor-ahead"
     title = "The cursor is ahead of the log"
+
+
+class CursorErased(Gone):
+    """The cursor points into a text that was erased; the document says where to begin again.
+
+    Members: `cursor`, from which reading goes on, and `snapshot`, where what is left stands.
+    """
+
+    code = "stream.cursor-erased"
+    title = "What stood at this cursor was erased"
 
 
 @dataclass(frozen=True, slots=True, order=True)

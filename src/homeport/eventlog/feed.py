@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from homeport.eventlog.catalogue.payload import PayloadErased
 from homeport.eventlog.record import Record
 from homeport.eventlog.text import Block
 
@@ -120,6 +121,8 @@ class Feed:
         Two units may come in the other order than they were committed in.
         """
         for record in records:
+            if record.kind == PayloadErased.kind:
+                self._forget()  # what is kept for those who are late may be what was erased
             self.head = max(self.head, record.seq)
             self.volume += len(record.payload)
             live = self.live
@@ -165,13 +168,16 @@ class Feed:
     def rest(self) -> None:
         """Forgets what only somebody late would need, when nothing came since the last call."""
         if self.version == self._rested:
-            self._ring.clear()
-            self._ring_bytes = 0
-            self.shared.clear()
+            self._forget()
             self.steps.clear()
             if self.live is not None:
                 self.live.shared.clear()
         self._rested = self.version
+
+    def _forget(self) -> None:
+        self._ring.clear()
+        self._ring_bytes = 0
+        self.shared.clear()
 
 
 class Feeds:

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from homeport.eventlog.append import Unit
+from homeport.eventlog.catalogue.payload import PayloadErased
 from homeport.eventlog.errors import MessageFenced
 from homeport.eventlog.feed import Feed, Feeds, LiveMessage
 from homeport.eventlog.mirror import Mirror
@@ -20,6 +21,8 @@ from homeport.kernel.wakeups import Wakeups
 
 MOVED = "stream"
 """The topic of wake-ups that name a stream with new events or text."""
+FORGET_S = 1.0
+"""Between two tries to empty the database's write-ahead log after something was erased."""
 _logger = structlog.get_logger(__name__)
 
 
@@ -40,6 +43,7 @@ class EventLog:
         self._wakeups.on(MOVED, self._mirror.told)
         self._flusher = Flusher(database, self.feeds, stored=self._tell)
         self._chores: list[asyncio.Task[None]] = []
+        self._erased = asyncio.Event()
 
     async def start(self) -> None:
         """Starts the flusher and the eyes for what other processes append."""
@@ -47,6 +51,7 @@ class EventLog:
             asyncio.create_task(self._flusher.run(), name="log.flusher"),
             asyncio.create_task(self._mirror.follow(), name="log.follow"),
             asyncio.create_task(self._mirror.poll(), name="log.poll"),
+            asyncio.create_task(self._forget(), name="log.forget"),
         ]
 
     async def stop(self) -> None:
@@ -83,6 +88,8 @@ class EventLog:
             await unit.flush()
         self.feeds.publish(unit.records)
         self._tell({record.stream for record in unit.records})
+        if any(record.kind == PayloadErased.kind for record in unit.records):
+            self._erased.set()
 
     def open_message(
         self,
@@ -116,6 +123,17 @@ class EventLog:
             Unavailable: The database is busy or does not answer; the feed is as it was.
         """
         await self._mirror.refresh(feed)
+
+    async def _forget(self) -> None:
+        """Empties what the database keeps of erased payloads, for ever."""
+        while True:
+            await self._erased.wait()
+            try:
+                if await self.database.forget():
+                    self._erased.clear()
+            except (HomeportError, SQLAlchemyError, OSError) as error:
+                _logger.warning("log.forget-failed", error=repr(error))
+            await asyncio.sleep(FORGET_S)
 
     def _tell(self, streams: Iterable[str]) -> None:
         for stream in streams:

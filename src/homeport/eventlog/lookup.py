@@ -8,11 +8,12 @@ from sqlalchemy import BigInteger, String, column, func, select, values
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.eventlog.models import EventRow, PayloadRow, StreamRow
-from homeport.eventlog.record import Record
+from homeport.eventlog.record import ERASED, Record
 
 Place = tuple[str, int]
 """A stream's name and a `seq` in it."""
 
+_PAYLOAD = func.coalesce(PayloadRow.payload, ERASED)
 _HEADER = (EventRow.seq, EventRow.kind, EventRow.version, EventRow.at, EventRow.actor)
 
 
@@ -33,11 +34,11 @@ async def records_at(session: AsyncSession, places: Iterable[Place]) -> dict[Pla
         .cte("wanted")
     )
     query = (
-        select(StreamRow.name, *_HEADER, EventRow.bounds, PayloadRow.payload)
+        select(StreamRow.name, *_HEADER, EventRow.bounds, _PAYLOAD)
         .select_from(wanted)
         .join(StreamRow, StreamRow.name == wanted.c.name)
         .join(EventRow, (EventRow.stream_id == StreamRow.id) & (EventRow.seq == wanted.c.seq))
-        .join(
+        .outerjoin(
             PayloadRow,
             (PayloadRow.stream_id == EventRow.stream_id) & (PayloadRow.seq == EventRow.seq),
         )

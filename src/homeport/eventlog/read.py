@@ -9,28 +9,27 @@ import orjson
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from homeport.eventlog.record import Record
+from homeport.eventlog.cursor import LARGEST
+from homeport.eventlog.record import ERASED, Record
 from homeport.eventlog.text import Block
 
 PAGE_RECORDS = 100
 PAGE_BYTES = 1 << 20
 
-_COLUMNS = "e.seq, e.kind, e.version, e.at, e.actor, e.bounds, p.payload"
+_COLUMNS = "e.seq, e.kind, e.version, e.at, e.actor, e.bounds, COALESCE(p.payload, :erased)"
 _FROM = """
-FROM events e JOIN event_payloads p ON p.stream_id = e.stream_id AND p.seq = e.seq
+FROM events e LEFT JOIN event_payloads p ON p.stream_id = e.stream_id AND p.seq = e.seq
 WHERE e.stream_id = (SELECT id FROM streams WHERE name = :stream)
 """
-_after = text(f"SELECT {_COLUMNS} {_FROM} AND e.seq > :seq ORDER BY e.seq LIMIT :limit")
+_after = text(
+    f"SELECT {_COLUMNS} {_FROM} AND e.seq > :seq AND e.seq <= :last ORDER BY e.seq LIMIT :limit"
+)
 _sizes = text(
     "SELECT seq, length(payload) FROM event_payloads"
     " WHERE stream_id = (SELECT id FROM streams WHERE name = :stream) AND seq > :seq"
     " ORDER BY seq LIMIT :limit"
 )
 _one = text(f"SELECT {_COLUMNS} {_FROM} AND e.seq = :seq")
-_bound_before = text(
-    f"SELECT {_COLUMNS} {_FROM} AND e.bounds IS NOT NULL AND e.seq <= :seq"
-    " ORDER BY e.seq DESC LIMIT 1"
-)
 _head = text("SELECT head_seq FROM streams WHERE name = :stream")
 _standing = text(
     "SELECT s.head_seq, b.seq, p.payload, o.started_seq FROM streams s"
@@ -39,6 +38,9 @@ _standing = text(
     " AND e.seq <= :seq ORDER BY e.seq DESC LIMIT 1)"
     " LEFT JOIN event_payloads p ON p.stream_id = b.stream_id AND p.seq = b.seq"
     " LEFT JOIN open_messages o ON o.stream_id = s.id WHERE s.name = :stream"
+)
+_close = text(
+    f"SELECT {_COLUMNS} {_FROM} AND e.bounds = 'closes' AND e.seq > :seq ORDER BY e.seq LIMIT 1"
 )
 _position = text("SELECT COALESCE(MAX(position), 0) FROM events")
 _moved = text(
@@ -72,7 +74,7 @@ class Standing:
     Attributes:
         head: The stream's last `seq`.
         opened: Where the message was opened that is open at the reader's place.
-        message_id: Of that message.
+        message_id: Of that message; None when it was erased.
         writing: Whether a message is being written now.
     """
 
@@ -88,9 +90,8 @@ async def standing(session: AsyncSession, stream: str, seq: int) -> Standing | N
     if row is None:
         return None
     head, opened, payload, writing = row
-    if payload is None:
-        return Standing(head, None, None, writing is not None)
-    return Standing(head, opened, orjson.loads(payload)["message_id"], writing is not None)
+    message_id = None if payload is None else orjson.loads(payload)["message_id"]
+    return Standing(head, opened, message_id, writing is not None)
 
 
 async def head_of(session: AsyncSession, stream: str) -> int | None:
@@ -117,18 +118,28 @@ async def records_after(
     One record at least, if there is any, however large it is.
     """
     sizes = await session.execute(_sizes, {"stream": stream, "seq": seq, "limit": limit})
-    count = total = 0
-    for _, size in sizes:
+    total, last, none = 0, LARGEST, True
+    for at, size in sizes:
         total += size
-        if count and total > PAGE_BYTES:
+        if total > PAGE_BYTES and not none:
+            last = at - 1
             break
-        count += 1
-    return await _records(session, _after, stream, {"seq": seq, "limit": count}) if count else []
+        none = False
+    if none:  # what was erased is never the end of a stream: that it was erased comes behind it
+        return []
+    values = {"seq": seq, "last": last, "limit": limit}
+    return await _records(session, _after, stream, values)
 
 
 async def record_at(session: AsyncSession, stream: str, seq: int) -> Record | None:
     """The record `seq`, or None."""
     found = await _records(session, _one, stream, {"seq": seq})
+    return found[0] if found else None
+
+
+async def close_after(session: AsyncSession, stream: str, seq: int) -> Record | None:
+    """The record that closes the message which `seq` opens, or None while it is open."""
+    found = await _records(session, _close, stream, {"seq": seq})
     return found[0] if found else None
 
 
@@ -161,7 +172,7 @@ def add_segment(blocks: list[Block], body: bytes) -> None:
 async def _records(
     session: AsyncSession, query: TextClause, stream: str, values: dict[str, int]
 ) -> list[Record]:
-    rows = await session.execute(query, {"stream": stream, **values})
+    rows = await session.execute(query, {"stream": stream, "erased": ERASED, **values})
     return [_record(stream, row) for row in rows]
 
 

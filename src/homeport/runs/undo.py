@@ -85,7 +85,7 @@ async def _checkpoints(session: ReadSession, session_id: str, run_id: str) -> di
     while records := await read.records_after(session, stream_of(session_id), seq):
         seq = records[-1].seq
         for record in records:
-            if record.kind == CheckpointCreated.kind:
+            if record.kind == CheckpointCreated.kind and not record.erased:
                 event = record.event()
                 if isinstance(event, CheckpointCreated) and event.run_id == run_id:
                     kept[event.turn] = event.commit

@@ -41,8 +41,19 @@ async def session_for(
     Raises:
         SessionNotFound: Absent, deleted, or somebody else's.
     """
+    return await session_of(session, caller.user_id, session_id)
+
+
+async def session_of(
+    session: ReadSession | WriteSession, user_id: str, session_id: str
+) -> SessionRow:
+    """The user's session.
+
+    Raises:
+        SessionNotFound: Absent, deleted, or somebody else's.
+    """
     if is_id(session_id):
-        values = {"session_id": session_id, "user_id": caller.user_id}
+        values = {"session_id": session_id, "user_id": user_id}
         found = await session.scalar(_session, values)
         if found is not None:
             return found

@@ -51,7 +51,7 @@ class MessageRow(Model):
     Attributes:
         ordinal: Order in the session, from 0, restarted by a clear: the legacy `offset` is a key.
         role_ordinal: The same within its role.
-        status: `open`, `completed`, `interrupted`.
+        status: `open`, `completed`, `interrupted`, `erased`.
     """
 
     __tablename__ = "messages"

@@ -32,7 +32,9 @@ class SessionState:
         for record in records:
             if record.seq > self.seq:
                 self.seq = record.seq
-                if record.kind not in PASSED_OVER:
+                if record.erased:
+                    self._passed(record)
+                elif record.kind not in PASSED_OVER:
                     self._apply(record.event(), record)
 
     def run(self, run_id: str) -> RunState:
@@ -100,6 +102,12 @@ class SessionState:
                 self._decided(event.run_id, event.call_id, "expired", None)
             case _:
                 pass
+
+    def _passed(self, record: Record) -> None:
+        """What was erased is told to nobody; a message that it closed is closed."""
+        if record.bounds == "closes":
+            for state in self.runs.values():
+                state.open_message = None
 
     def _retried(self, event: run.RunRetried) -> None:
         state, earlier = self.run(event.run_id), self.run(event.of)

@@ -10,6 +10,7 @@ from homeport.sessions.runstate import Block, RunState, ToolCall, Turn
 
 NO_RESULT = "No result: the run ended before this call was made."
 SUMMARY = "The conversation so far, in a summary that you wrote when it had grown too long:\n\n"
+ERASED = "What was said before this was erased."
 CHARACTERS_PER_TOKEN = 3
 """Of code and prose a token is rather more: the estimate is on the safe side."""
 IMAGE = 1_600 * CHARACTERS_PER_TOKEN
@@ -31,6 +32,8 @@ def history(runs: Iterable[RunState], run_id: str, *, summary: str | None) -> li
             _tell(told, "assistant", _answer(turn))
             if turn.calls:
                 _tell(told, "user", [_result(call) for call in turn.calls])
+    if told and told[0]["role"] != "user":  # the API wants a question first
+        told.insert(0, {"role": "user", "content": [{"type": "text", "text": ERASED}]})
     return told
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from homeport.dispatch.dispatcher import Dispatcher
-from homeport.eventlog import EventLog
+from homeport.eventlog import Eraser, EventLog
 from homeport.files.checkpoints import Checkpoints
 from homeport.gateway.openai.commission import Commissions
 from homeport.gateway.openai.settings import ChatSettings
@@ -31,12 +31,15 @@ from homeport.sandbox import open_sandbox
 from homeport.sandbox.port import Rung, Sandbox
 from homeport.sessions.chores import expire_approvals
 from homeport.sessions.policy import SessionPolicy
+from homeport.sessions.service import erase
+from homeport.sessions.service.delete import Deletion
 from homeport.settings import Settings
 from homeport.tools.builtin import builtin_tools
 from homeport.tools.registry import Registry
 from homeport.wiring.house import House, every
 
 EXPIRY_S = 5.0
+SWEEP_S = 600.0
 GRACE_S = 20.0
 
 
@@ -121,7 +124,10 @@ async def runs(house: House) -> None:
         models=house.get(Models),
         bounds=bounds,
     )
-    house.provide(tools, checkpoints, dispatcher, policy, chat, commissions)
+    eraser: Eraser = house.get(Eraser)
+    eraser.on("session", erase.blank)
+    deletion = Deletion(events, dispatcher, eraser)
+    house.provide(tools, checkpoints, dispatcher, policy, chat, commissions, deletion)
     house.active_sessions = _at_work(dispatcher)
     house.drains.append(partial(dispatcher.drain, GRACE_S))
     await dispatcher.start()
@@ -130,7 +136,11 @@ async def runs(house: House) -> None:
     async def expire() -> int:
         return await expire_approvals(events, house.get(Database), dispatcher)
 
+    async def sweep() -> int:
+        return await erase.sweep(events, eraser)
+
     house.chore("approvals.expire", every(EXPIRY_S, expire))
+    house.chore("sessions.sweep", every(SWEEP_S, sweep))
 
 
 def _limits(settings: Settings) -> Limits:

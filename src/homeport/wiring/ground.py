@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from homeport import __version__, migrations
-from homeport.eventlog import EventLog
+from homeport.eventlog import Eraser, EventLog
 from homeport.kernel.data_directory import data_directory_lock, make_data_directory
 from homeport.kernel.db import Database, idempotency
 from homeport.kernel.wakeups import Wakeups
@@ -53,7 +53,7 @@ async def eventlog(house: House) -> None:
     log_of_events = EventLog(house.get(Database), house.get(Wakeups))
     await log_of_events.start()
     house.rooms.push_async_callback(log_of_events.stop)
-    house.provide(log_of_events)
+    house.provide(log_of_events, Eraser())
 
 
 async def operations(house: House) -> None:

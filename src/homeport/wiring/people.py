@@ -6,14 +6,16 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-from homeport.eventlog import EventLog
+from homeport.eventlog import Eraser, EventLog
 from homeport.identity.access import Callers
 from homeport.identity.activity import Activity
 from homeport.identity.first_start import FirstAdmin, first_start
 from homeport.identity.guard import GuardPolicy
 from homeport.identity.key_rotation import LOAD_S
 from homeport.identity.opening import UPKEEP_S, IdentityOptions, open_identity
+from homeport.identity.service import erase
 from homeport.kernel.db import Database
+from homeport.projects.erase import blank as blank_project
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.readers.history.activity import SessionActivity
@@ -48,6 +50,7 @@ async def identity(house: House) -> None:
     house.provide(keyring)
     house.services[Activity] = SessionActivity(house.get(Database))
     house.chore("identity.signing-keys", every(LOAD_S, opened.key_rotation.tend))
+    house.get(Eraser).on("account", erase.blank)
     house.chore("identity.upkeep", every(UPKEEP_S, opened.upkeep))
     first = await first_start(events)
     if first is not None:
@@ -70,6 +73,7 @@ async def projects(house: House) -> None:
     """Where workspaces lie, and which directories may be opened as one."""
     settings = house.settings
     await asyncio.to_thread(settings.workspace_path.mkdir, parents=True, exist_ok=True)
+    house.get(Eraser).on("project", blank_project)
     house.provide(Limits(bypass=settings.allow_bypass))
     house.provide(
         Places(

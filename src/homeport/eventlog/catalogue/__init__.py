@@ -4,6 +4,7 @@ from homeport.eventlog.catalogue import account as account
 from homeport.eventlog.catalogue import approval as approval
 from homeport.eventlog.catalogue import context as context
 from homeport.eventlog.catalogue import message as message
+from homeport.eventlog.catalogue import payload as payload
 from homeport.eventlog.catalogue import project as project
 from homeport.eventlog.catalogue import run as run
 from homeport.eventlog.catalogue import session as session

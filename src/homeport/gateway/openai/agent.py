@@ -77,6 +77,8 @@ class AgentWire:
     def _event(self, kind: str, payload: dict[str, Any]) -> bytes:
         if kind == "message.started":
             self._shown = (-1, 0)
+        if payload.get("erased"):  # of which run it was is gone, too
+            return self._chunks.agent("erased", {"kind": kind})
         if payload.get("run_id") != self._run_id:
             return b""
         self.progress.apply(kind, payload)

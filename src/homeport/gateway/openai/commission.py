@@ -24,6 +24,7 @@ from homeport.kernel.ids import is_id, new_id
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.providers.models import Models
+from homeport.readers.stream.erased import cursor_erased, refuse_erased
 from homeport.sessions.access import run_for, session_for, stream_of
 from homeport.sessions.errors import SessionBusy, SessionNotFound
 from homeport.sessions.models import SessionRow
@@ -101,6 +102,7 @@ class Commissions:
             BadMessages: There is no user message.
             KeyReused: The key came with another request.
             BadCursor, CursorAhead, RunNotFound: The Last-Event-ID is none of this session's.
+            CursorErased: What the run has said was erased.
         """
         if last_event_id:
             return await self._resumed(asked, caller, last_event_id)
@@ -159,9 +161,11 @@ class Commissions:
         cursor = Cursor.parse(text)
         async with self._log.database.read() as session:
             row = await session_for(session, caller, session_id)
-            head = await read.head_of(session, stream_of(session_id)) or 0
-            if cursor.seq > head:
-                raise CursorAhead(f"The log ends at {head}.")
+            stream = stream_of(session_id)
+            found = await read.standing(session, stream, cursor.seq)
+            if found is None or cursor.seq > found.head:
+                raise CursorAhead(f"The log ends at {0 if found is None else found.head}.")
+            await refuse_erased(session, stream, cursor, found)
             run = await run_at(session, session_id, cursor.seq)
             return await _commission(session, asked, row, run, cursor)
 
@@ -222,12 +226,14 @@ async def _commission(
     run: RunRow,
     cursor: Cursor,
 ) -> Commission:
-    ended = None
-    if 0 < run.finished_seq <= cursor.seq:
+    stream, ended = stream_of(row.id), None
+    over = await read.record_at(session, stream, run.finished_seq) if run.finished_seq else None
+    if over is not None and over.erased:
+        raise await cursor_erased(session, stream)
+    if over is not None and over.seq <= cursor.seq:
         if cursor.block >= 0:
             raise BadCursor("No message is open at this cursor.")
-        record = await read.record_at(session, stream_of(row.id), run.finished_seq)
-        ended = None if record is None else orjson.loads(record.payload)
+        ended = orjson.loads(over.payload)
     return Commission(
         session_id=row.id,
         project_id=row.project_id,

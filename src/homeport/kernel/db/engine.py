@@ -182,6 +182,32 @@ class Database:
                     raise DatabaseUnreachable(retry_after=1)
                 await driver.execute(statement, parameters)  # without BEGIN, a unit of its own
 
+    async def forget(self) -> bool:
+        """Lets go of old copies of rows that were deleted, as far as the database has any of them.
+
+        SQLite's write-ahead log holds pages as they were; it is emptied when no reader needs it.
+        PostgreSQL's VACUUM does this by itself.
+
+        Returns:
+            Whether it is done; else a reader is in the way: try again.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        if self.dialect == "postgresql":
+            return True
+        with translated():
+            async with self._writer.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                if driver is None:
+                    raise DatabaseUnreachable(retry_after=1)
+                await driver.execute("PRAGMA busy_timeout=0")  # others write meanwhile
+                try:
+                    outcome = await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    await driver.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+        return not next(iter(outcome))[0]
+
     async def close(self) -> None:
         """Closes every connection."""
         await self._writer.dispose()
@@ -275,7 +301,13 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         async_creator=partial(
             connect,
             path,
-            (*common, "journal_mode=WAL", "synchronous=FULL", "cache_size=-16000"),
+            (
+                *common,
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "cache_size=-16000",
+                "secure_delete=ON",  # what is erased is overwritten, not only unlinked
+            ),
         ),
         pool_size=1,
         max_overflow=0,

@@ -10,6 +10,7 @@ The row keeps the thing's id and not the answer: a repeat renders the thing as i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -113,6 +114,15 @@ async def claim(session: WriteSession, attempt: Attempt | None, *, thing_id: str
         .returning(IdempotencyKeyRow.key)
     )
     return None if taken.first() is not None else await made_before(session, attempt)
+
+
+async def forget(session: WriteSession, *, user_id: str, thing_ids: Sequence[str]) -> None:
+    """Removes the keys that have made these things: the digest tells what a request said."""
+    await session.execute(
+        delete(IdempotencyKeyRow).where(
+            IdempotencyKeyRow.user_id == user_id, IdempotencyKeyRow.thing_id.in_(thing_ids)
+        )
+    )
 
 
 async def purge(session: WriteSession) -> int:

@@ -111,7 +111,7 @@ async def _written(session: ReadSession, stream: str, row: MessageRow) -> list[d
 def _closed(row: MessageRow, record: Record) -> dict[str, Any]:
     payload: dict[str, Any] = orjson.loads(record.payload)
     told = {name: payload[name] for name in _TOLD if name in payload}
-    return _view(row, payload["blocks"], told)
+    return _view(row, payload.get("blocks", []), told)  # none are left of an erased one
 
 
 def _view(row: MessageRow, blocks: list[dict[str, Any]], told: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ async def _so_far(session: ReadSession, row: SessionRow, run_id: str) -> dict[st
     )
     stream = stream_of(row.id)
     records = await lookup.records_at(session, [(stream, seq) for seq in seqs])
-    answers = [orjson.loads(record.payload) for record in records.values()]
+    answers = [orjson.loads(each.payload) for each in records.values() if not each.erased]
     sums = {name: sum(answer.get(name, 0) for answer in answers) for name in _USAGE}
     return {"turns": max((answer["turn"] for answer in answers), default=0), **sums}
 

@@ -20,7 +20,7 @@ class MessageView(BaseModel):
     role: Literal["user", "assistant"]
     content: str = Field(description="The text of all its text blocks")
     blocks: list[dict[str, Any]] = Field(description="Content blocks of the Messages API")
-    status: Literal["open", "completed", "interrupted"]
+    status: Literal["open", "completed", "interrupted", "erased"]
     seq: int | None = Field(description="The event that holds it; null while it is being written")
     token_count: int
     message_metadata: dict[str, Any]

@@ -86,7 +86,7 @@ def delta_frame(cursor: str, members: dict[str, Any]) -> Frame:
 def event_frame(cursor: str, record: Record) -> Frame:
     """A stored event as it travels."""
     payload = record.payload
-    if record.bounds == "closes" or len(payload) > INLINE_BYTES:
+    if (record.bounds == "closes" and not record.erased) or len(payload) > INLINE_BYTES:
         payload = orjson.dumps(_for_the_wire(record, orjson.loads(payload)))
     data = _document(cursor, record, payload)
     return Frame(cursor, record.kind, data=data, size=len(data), record=record)

@@ -18,6 +18,7 @@ from homeport.eventlog.errors import StreamNotFound
 from homeport.eventlog.feed import Feed, Shared
 from homeport.eventlog.text import Block, blocks_of
 from homeport.kernel.db import ReadSession
+from homeport.readers.stream.erased import refuse_erased
 from homeport.readers.stream.frame import Frame, event_frame, live_frame
 from homeport.readers.stream.pieces import next_piece
 
@@ -87,6 +88,7 @@ class Reader:
         Raises:
             BadCursor: `after` is no cursor of this stream.
             CursorAhead: `after` is ahead of the log.
+            CursorErased: What `after` points to was erased.
             StreamNotFound: Nothing was ever appended to the stream.
             Unavailable: The database is busy or does not answer.
         """
@@ -106,6 +108,8 @@ class Reader:
             asked = None if after is None else Cursor.parse(after)
             seq = LARGEST if asked is None else asked.seq
             found = await read.standing(session, self._stream, seq)
+            if asked is not None and found is not None:
+                await refuse_erased(session, self._stream, asked, found)
         if found is None:
             raise StreamNotFound
         if asked is None:
@@ -236,15 +240,16 @@ class Reader:
         return self.behind
 
     def _event(self, record: Record, frames: list[Frame], budget: int) -> int:
-        if record.bounds == "closes" and self._message_id is not None:
+        if record.bounds == "closes" and self._message_id is not None and not record.erased:
             budget = self._rest(record, frames, budget)
             if budget <= 0:
                 self._page[record.seq] = record  # its text comes first, in the next batches
                 return budget
-            self._message_id, self._block, self._offset = None, -1, 0
         self._seq = record.seq
-        if record.bounds == "opens":
-            self._message_id = orjson.loads(record.payload)["message_id"]
+        if record.bounds is not None:
+            # Of a message that was erased nobody is told the id, and its close has no text.
+            opened = record.bounds == "opens" and not record.erased
+            self._message_id = orjson.loads(record.payload)["message_id"] if opened else None
             self._block, self._offset = -1, 0
         self.over = record.kind == LAST_KIND
         key = (self._seq, self._block, self._offset)

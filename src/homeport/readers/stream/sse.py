@@ -95,7 +95,8 @@ class EventStream(Response):
         headers: More response headers.
 
     Raises:
-        BadCursor, CursorAhead, StreamNotFound, TooManyStreams, Unavailable: Before the first byte.
+        BadCursor, CursorAhead, CursorErased, StreamNotFound, TooManyStreams, Unavailable: Before
+            the first byte.
     """
 
     def __init__(

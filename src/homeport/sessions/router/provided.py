@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from homeport.dispatch.dispatcher import Dispatcher
-from homeport.eventlog import EventLog
+from homeport.eventlog import Eraser, EventLog
 from homeport.kernel.http.provide import provided
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.providers.models import Models
 from homeport.sessions.policy import SessionPolicy
+from homeport.sessions.service.delete import Deletion
 from homeport.tools.registry import Registry
 
 Log = Annotated[EventLog, provided(EventLog)]
@@ -19,4 +20,6 @@ Offered = Annotated[Models, provided(Models)]
 Where = Annotated[Places, provided(Places)]
 Bounds = Annotated[Limits, provided(Limits)]
 Policy = Annotated[SessionPolicy, provided(SessionPolicy)]
+Deleting = Annotated[Deletion, provided(Deletion)]
+Erasing = Annotated[Eraser, provided(Eraser)]
 Tools = Annotated[Registry, provided(Registry)]

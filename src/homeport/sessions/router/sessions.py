@@ -27,10 +27,20 @@ from homeport.sessions.repository import (
 )
 from homeport.sessions.router.beginning import start_of
 from homeport.sessions.router.changes import apply_changes, checked
-from homeport.sessions.router.provided import Bounds, Hands, Log, Offered, Policy, Where
+from homeport.sessions.router.provided import (
+    Bounds,
+    Deleting,
+    Erasing,
+    Hands,
+    Log,
+    Offered,
+    Policy,
+    Where,
+)
 from homeport.sessions.schemas import (
     Acknowledged,
     Archived,
+    ClearBody,
     NewSession,
     SessionChange,
     SessionPage,
@@ -39,7 +49,6 @@ from homeport.sessions.schemas import (
     StopBody,
     Stopped,
 )
-from homeport.sessions.service.delete import delete_session
 from homeport.sessions.service.start import archive, clear, start
 from homeport.sessions.service.stop import stop_session, unfinished_state
 
@@ -154,9 +163,9 @@ async def change_session(
 
 
 @router.delete("/{session_id}", status_code=204)
-async def remove_session(session_id: str, caller: SignedIn, log: Log, dispatcher: Hands) -> None:
-    """Deletes a conversation; what runs in it is stopped first."""
-    await delete_session(log, dispatcher, caller, session_id)
+async def remove_session(session_id: str, caller: SignedIn, deletion: Deleting) -> None:
+    """Deletes a conversation and erases what was said in it; what runs in it is stopped first."""
+    await deletion.delete(session_id, user_id=caller.user_id, actor=caller.actor)
 
 
 @router.post("/{session_id}/stop")
@@ -185,10 +194,15 @@ async def stop_runs(
 
 
 @router.post("/{session_id}/clear")
-async def clear_session(session_id: str, caller: SignedIn, log: Log) -> Acknowledged:
-    """Makes the agent forget what was said so far."""
+async def clear_session(
+    session_id: str, caller: SignedIn, log: Log, eraser: Erasing, body: ClearBody | None = None
+) -> Acknowledged:
+    """Makes the agent forget what was said so far; with `erase`, everybody."""
     async with opened(log, caller, session_id) as (unit, row):
         await clear(unit, row, actor=caller.actor)
+        if body is not None and body.erase:
+            stream = stream_of(row.id)
+            await eraser.erase(unit, stream, reason="session-cleared", actor=caller.actor)
     return Acknowledged(message="The session was cleared.", session_id=session_id)
 
 

@@ -6,6 +6,7 @@ from homeport.sessions.schemas.message import Accepted, NewMessage, RunStopped
 from homeport.sessions.schemas.session import (
     Acknowledged,
     Archived,
+    ClearBody,
     ForkBody,
     NewSession,
     SessionChange,
@@ -25,6 +26,7 @@ __all__ = [
     "ApprovalView",
     "Archived",
     "Body",
+    "ClearBody",
     "ForkBody",
     "NewMessage",
     "NewSession",

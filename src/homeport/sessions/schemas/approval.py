@@ -49,6 +49,7 @@ class ApprovalView(BaseModel):
     def of(cls, row: ApprovalRow, record: Record, *, whole: bool) -> ApprovalView:
         """The view of a question and the event that asked it."""
         asked = orjson.loads(record.payload)
+        going_in: dict[str, Any] = asked.get("input", {})  # erased since, or there
         href = f"/v1/approvals/{row.id}"
         return cls(
             id=row.id,
@@ -57,8 +58,8 @@ class ApprovalView(BaseModel):
             run_id=row.run_id,
             call_id=row.call_id,
             tool=row.tool,
-            input=asked["input"] if whole else bounded(asked["input"], href),
-            summary=asked["summary"],
+            input=going_in if whole else bounded(going_in, href),
+            summary=asked.get("summary", ""),
             network=asked.get("network"),
             status=row.status,  # pyright: ignore[reportArgumentType] - checked by pydantic
             scope=row.scope,  # pyright: ignore[reportArgumentType]

@@ -142,6 +142,14 @@ class SessionSums(Twinned):
         )
 
 
+class ClearBody(Body):
+    """What is to be left."""
+
+    erase: bool = Field(
+        False, description="Also erase it from the log, for good; without it the log keeps all"
+    )
+
+
 class StopBody(Body):
     """How much to stop."""
 

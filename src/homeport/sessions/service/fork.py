@@ -10,7 +10,11 @@ from typing import Any
 
 from homeport.eventlog import Record, Unit, read
 from homeport.eventlog.catalogue.base import Event
-from homeport.eventlog.catalogue.message import MessageCompleted, MessageInterrupted
+from homeport.eventlog.catalogue.message import (
+    MessageCompleted,
+    MessageInterrupted,
+    MessageStarted,
+)
 from homeport.eventlog.catalogue.session import SessionForked
 from homeport.eventlog.cursor import Cursor, CursorAhead
 from homeport.eventlog.text import Block
@@ -62,7 +66,9 @@ async def take_copy(session: ReadSession, row: SessionRow, at: str | None) -> Co
         for record in page:
             if record.seq > cut.seq:
                 break
-            if record.kind in COPIED:
+            if record.erased:
+                _left_out(facts, record)
+            elif record.kind in COPIED:
                 facts.append((record.actor, record.event()))
                 size += len(record.payload)
             if record.bounds is not None:
@@ -112,6 +118,15 @@ async def _written(session: ReadSession, stream: str, opened: Record) -> list[di
     blocks: list[Block] = []
     await read.stored_blocks(session, stream, blocks)
     return [block.stored() for block in blocks]
+
+
+def _left_out(facts: list[tuple[str, Event]], record: Record) -> None:
+    """What was erased is not copied, nor the beginning of a message whose end was."""
+    if record.bounds != "closes":
+        return
+    bounds = [at for at, (_, event) in enumerate(facts) if event.bounds is not None]
+    if bounds and isinstance(facts[bounds[-1]][1], MessageStarted):
+        del facts[bounds[-1]]
 
 
 def _until(blocks: list[dict[str, Any]], cut: Cursor) -> list[dict[str, Any]]:

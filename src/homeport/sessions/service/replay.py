@@ -164,7 +164,7 @@ class Replay:
                 self._message_closed(event, seq)
             case RunQueued():
                 self._run(event, seq)
-            case RunFinished():
+            case RunFinished() if event.run_id in self._runs:  # else its beginning was erased
                 ended = {"outcome": event.status, "finished_seq": seq, "finished_at": self._now}
                 self._runs[event.run_id] |= ended
             case ToolStarted():

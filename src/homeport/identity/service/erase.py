@@ -1,0 +1,25 @@
+"""Blanks what the rows of an account keep, when its stream is erased."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete
+
+from homeport.eventlog import Erased, Unit
+from homeport.identity.models import ApiKey, Device, SetupLink, StreamTicket, User
+
+GONE = "erased"
+
+
+async def blank(unit: Unit, erased: Erased) -> None:
+    """Takes away whatever says who the account's owner was, and all that proved it.
+
+    The row stays, under a name that nobody can register, so that ids in the log lead somewhere.
+    """
+    user = await unit.session.get(User, erased.subject)
+    if user is None or not erased.whole:
+        return
+    user.username = user.username_key = f"{GONE}:{user.id}"
+    user.email = user.email_key = f"{user.id}@{GONE}.invalid"
+    user.password_hash, user.preferences, user.is_active = None, {}, False
+    for table in (ApiKey, Device, SetupLink, StreamTicket):
+        await unit.session.execute(delete(table).where(table.user_id == user.id))
