@@ -14,6 +14,7 @@ import typer
 from homeport.cli.database import ACTOR, opened_log, run
 from homeport.cli.settings import read_settings
 from homeport.eventlog import EventLog
+from homeport.identity.factors.manage import reset_factors
 from homeport.identity.first_start import ADMIN_NAME
 from homeport.identity.guard import unlock as unlock_account
 from homeport.identity.models import User
@@ -56,14 +57,19 @@ def reset(
     prompt: Annotated[
         bool, typer.Option("--prompt", help="Ask for the new password here, without a link.")
     ] = False,
+    factors: Annotated[
+        bool, typer.Option("--factors", help="Remove the second factors; the password stays.")
+    ] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Print a one-time link that sets a password; it ends every sign-in of the account."""
     settings = read_settings()
-    if prompt:
+    if factors:
+        told, line = _without_factors(settings, name)
+    elif prompt:
         password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
         username = run(_set_password(settings, name, password))
-        told: dict[str, Any] = {"username": username, "changed": True}
+        told = {"username": username, "changed": True}
         line = f"The password of {username} is set; every device is signed out."
     else:
         told = run(_link(settings, name))
@@ -71,6 +77,16 @@ def reset(
             f"Open within ten minutes, on this machine, while the server runs:\n\n  {told['url']}\n"
         )
     print(json.dumps(told) if as_json else line)
+
+
+def _without_factors(settings: Settings, name: str) -> tuple[dict[str, Any], str]:
+    username, methods = run(_reset_factors(settings, name))
+    line = (
+        f"{username} signs in with the password alone; every device is signed out."
+        if methods
+        else f"{username} has no second factor."
+    )
+    return {"username": username, "removed": methods}, line
 
 
 @app.command()
@@ -121,6 +137,14 @@ async def _link(settings: Settings, name: str) -> dict[str, Any]:
         "url": address + path,
         "expires_at": clock.rfc3339(expires_at),
     }
+
+
+async def _reset_factors(settings: Settings, name: str) -> tuple[str, list[str]]:
+    async with opened_log(settings) as log:
+        user = await _named(log, name)
+        async with log.unit(account_stream(user.id)) as unit:
+            methods = await reset_factors(unit, user_id=user.id, actor=ACTOR)
+        return user.username, [*methods]
 
 
 async def _set_password(settings: Settings, name: str, password: str) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 from weakref import WeakValueDictionary
 
 from sqlalchemy import Select, and_, case, delete, or_, select, update
@@ -34,6 +34,8 @@ from homeport.kernel.db.engine import WriteSession
 from homeport.kernel.ids import is_id
 from homeport.kernel.network import network_of
 
+GuessKind = Literal["password", "code"]
+KINDS: Final[tuple[GuessKind, ...]] = get_args(GuessKind)
 MINUTE_MS: Final = 60_000
 FORGOTTEN: Final = timedelta(hours=24)
 """After so long without a guess an account's failures do not count any more."""
@@ -109,12 +111,22 @@ class Guard:
     Args:
         keyring: Digests names that nobody has, so that a password typed in their place is not kept.
         policy: The limits.
+        counts: What is guessed: each kind has a count of its own, so that somebody who knows the
+            password does not start the count of the codes anew with it.
     """
 
-    def __init__(self, log: EventLog, keyring: KeyRing, policy: GuardPolicy | None = None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        keyring: KeyRing,
+        policy: GuardPolicy | None = None,
+        *,
+        counts: GuessKind = "password",
+    ) -> None:
         self._log = log
         self._keyring = keyring
         self._policy = policy or GuardPolicy()
+        self._counts: GuessKind = counts
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def subject(self, user_id: str | None, name: str) -> str:
@@ -133,7 +145,7 @@ class Guard:
             TooManyGuesses: They came too fast, for the account or for the address.
             Unavailable: The database cannot say; nothing is looked at on a guess.
         """
-        keys = [_subject_key(subject)]
+        keys = [_subject_key(subject, self._counts)]
         if address is not None and self._policy.per_minute:
             keys.append(f"address:{network_of(address)[:_ADDRESS_LENGTH]}")
         line = self._lines.setdefault(subject, asyncio.Lock())
@@ -243,7 +255,10 @@ async def unlock(unit: Unit, *, user_id: str, actor: str) -> bool:
     """
     removed = await unit.session.execute(
         delete(Guesses)
-        .where(Guesses.key == _subject_key(user_id), Guesses.failures > 0)
+        .where(
+            Guesses.key.in_([_subject_key(user_id, kind) for kind in KINDS]),
+            Guesses.failures > 0,
+        )
         .returning(Guesses.key)
     )
     if removed.first() is None:
@@ -257,8 +272,8 @@ async def remove_forgotten(session: WriteSession) -> None:
     await session.execute(delete(Guesses).where(Guesses.touched_ms < now_ms() - _ms(FORGOTTEN)))
 
 
-def _subject_key(subject: str) -> str:
-    return f"subject:{subject}"
+def _subject_key(subject: str, kind: GuessKind) -> str:
+    return f"subject:{subject}" if kind == "password" else f"subject:{kind}:{subject}"
 
 
 def _state(keys: list[str]) -> Select[int, int, int, int, int]:

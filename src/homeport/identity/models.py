@@ -34,7 +34,8 @@ class User(Model):
 class Device(Model):
     """One sign-in: the family of its refresh tokens, and the `sid` of its access tokens.
 
-    `expires_at` is the absolute end; no refresh goes beyond it.
+    `expires_at` is the absolute end; no refresh goes beyond it. `verified_at` is when a second
+    factor was last shown on it.
     """
 
     __tablename__ = "devices"
@@ -49,6 +50,7 @@ class Device(Model):
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    verified_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class RefreshToken(Model):

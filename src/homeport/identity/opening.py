@@ -13,6 +13,9 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
 from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.authenticator import Authenticator
+from homeport.identity.factors import pending
+from homeport.identity.factors.guessing import CodeGuard
+from homeport.identity.factors.totp import Totp
 from homeport.identity.guard import Guard, GuardPolicy, remove_forgotten
 from homeport.identity.key_rotation import KeyRotation
 from homeport.identity.mint import TokenMint
@@ -76,8 +79,10 @@ class Identity:
             keyring, self.tokens, idle=options.refresh_idle, absolute=options.refresh_absolute
         )
         self.guard = Guard(log, keyring, options.guessing)
+        self.code_guard = CodeGuard(log, keyring, per_minute=options.guessing.per_minute)
         self.callers = Authenticator(log.database, self.tokens)
         self.tickets = StreamTickets(log.database, self.callers)
+        self.totp = Totp(keyring)
         self.registration = Registration(options.registration)
 
     def services(self) -> Mapping[type[Any], Any]:
@@ -90,8 +95,10 @@ class Identity:
             TokenMint: self.mint,
             Passwords: self.passwords,
             Guard: self.guard,
+            CodeGuard: self.code_guard,
             Registration: self.registration,
             StreamTickets: self.tickets,
+            Totp: self.totp,
         }
 
     async def upkeep(self) -> None:
@@ -108,6 +115,7 @@ class Identity:
             await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now))
             await session.execute(delete(SetupLink).where(SetupLink.expires_at < now))
             await remove_expired(session)
+            await pending.remove_expired(session, now=now)
             await remove_forgotten(session)
 
     async def close(self) -> None:

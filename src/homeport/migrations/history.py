@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0010_guesses"
+HEAD = "0011_second_factors"
 """The newest revision; a test compares it with the scripts."""
 
 

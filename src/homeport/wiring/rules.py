@@ -37,6 +37,7 @@ PUBLIC: Final = frozenset(
         "POST /v1/auth/register",
         "POST /v1/auth/login",
         "POST /v1/auth/refresh",  # the token is the proof
+        "POST /v1/auth/mfa/verify",  # so is the token of half a sign-in, with a code
     }
 )
 """What answers without a caller."""

@@ -3,9 +3,11 @@
 from homeport.eventlog.catalogue import account as account
 from homeport.eventlog.catalogue import approval as approval
 from homeport.eventlog.catalogue import context as context
+from homeport.eventlog.catalogue import factor as factor
 from homeport.eventlog.catalogue import message as message
 from homeport.eventlog.catalogue import payload as payload
 from homeport.eventlog.catalogue import project as project
+from homeport.eventlog.catalogue import retired as retired
 from homeport.eventlog.catalogue import run as run
 from homeport.eventlog.catalogue import session as session
 from homeport.eventlog.catalogue import signing_key as signing_key

@@ -10,7 +10,7 @@ from typing import Literal
 
 from homeport.eventlog.catalogue.base import Event
 
-LoginMethod = Literal["password", "registration"]
+LoginMethod = Literal["password", "registration", "passkey", "pairing"]
 LoginRefusal = Literal["unknown", "password", "no-password", "disabled"]
 DeviceEnd = Literal[
     "logout",
@@ -20,6 +20,7 @@ DeviceEnd = Literal[
     "refresh-reused",
     "account-disabled",
     "account-deleted",
+    "factors-changed",
 ]
 KeyEnd = Literal["revoked", "reset", "account-deleted"]
 
@@ -82,6 +83,7 @@ class LoginSucceeded(Event):
     """Somebody signed in; a device is one sign-in."""
 
     kind = "login.succeeded"
+    version = 2
 
     device_id: str
     method: LoginMethod
@@ -104,7 +106,9 @@ class LoginFailed(Event):
 
 
 class LoginLocked(Event):
-    """The last guess was taken: until then no password or code of this account is looked at.
+    """The last guess was taken: until then no further one of its kind is looked at.
+
+    Ten wrong passwords are one kind, five wrong codes of a second factor the other.
 
     A guess that was under way and is right ends the lock. `name_digest` stands where no account has
     the name, as in `login.failed`.
@@ -146,6 +150,7 @@ class DeviceRevoked(Event):
     """A sign-in ended, and its access and refresh tokens with it."""
 
     kind = "device.revoked"
+    version = 2
 
     device_id: str
     reason: DeviceEnd

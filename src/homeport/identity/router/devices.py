@@ -8,7 +8,7 @@ from homeport.identity.access import SignedIn
 from homeport.identity.errors import DeviceNotFound
 from homeport.identity.repository import count_devices, list_devices
 from homeport.identity.router.place import place_after
-from homeport.identity.router.provided import AccountOwner, Live, Log
+from homeport.identity.router.provided import Live, Log, OwnDevices
 from homeport.identity.schemas import DevicePage, DeviceView
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import revoke_device
@@ -41,7 +41,7 @@ async def read_devices(caller: SignedIn, paging: Paging, log: Log) -> DevicePage
 
 
 @router.delete("/{device_id}", status_code=204)
-async def end_device(device_id: str, caller: AccountOwner, log: Log, live: Live) -> None:
+async def end_device(device_id: str, caller: OwnDevices, log: Log, live: Live) -> None:
     """Signs one of the caller's devices out; its access tokens end with it."""
     if not is_id(device_id):
         raise DeviceNotFound

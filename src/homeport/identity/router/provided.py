@@ -9,6 +9,9 @@ from homeport.identity.access import Caller, needs
 from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.activity import Activity
 from homeport.identity.authenticator import Authenticator
+from homeport.identity.factors.guessing import CodeGuard
+from homeport.identity.factors.step_up import needs_verified
+from homeport.identity.factors.totp import Totp
 from homeport.identity.guard import Guard
 from homeport.identity.mint import TokenMint
 from homeport.identity.passwords import Passwords
@@ -24,8 +27,19 @@ Tokens = Annotated[AccessTokens, provided(AccessTokens)]
 Live = Annotated[Authenticator, provided(Authenticator)]
 Keys = Annotated[SigningKeys, provided(SigningKeys)]
 Guarding = Annotated[Guard, provided(Guard)]
+GuardingCodes = Annotated[CodeGuard, provided(CodeGuard)]
 Registering = Annotated[Registration, provided(Registration)]
+Apps = Annotated[Totp, provided(Totp)]
 Figures = Annotated[Activity, provided(Activity)]
 
-AccountOwner = Annotated[Caller, needs(ACCOUNT_MANAGE)]
-"""The caller, with a credential that may change what proves who they are."""
+AccountOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE)]
+"""The caller, with a credential that may change what proves who they are.
+
+On an account with a second factor that is a device which has shown one within five minutes.
+"""
+
+OwnDevices = Annotated[Caller, needs(ACCOUNT_MANAGE)]
+"""The caller, who may sign devices out: whoever lost one does that first."""
+
+FactorOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE, device=True)]
+"""The caller as `AccountOwner`, signed in: what an API key adds could lock its owner out."""

@@ -17,6 +17,7 @@ from homeport.identity.directory import (
     page_of_accounts,
 )
 from homeport.identity.directory_schemas import AccountChange, AccountPage, AccountView
+from homeport.identity.factors.step_up import needs_verified
 from homeport.identity.roles import ROLES, USERS_MANAGE, USERS_READ
 from homeport.identity.router.provided import Live, Log
 from homeport.identity.schemas import DoneView
@@ -39,7 +40,7 @@ from homeport.kernel.http.pagination import (
 router = APIRouter(prefix="/v1/auth/users", tags=["users"])
 
 Overseer = Annotated[Caller, needs(USERS_READ)]
-Manager = Annotated[Caller, needs(USERS_MANAGE)]
+Manager = Annotated[Caller, needs_verified(USERS_MANAGE)]
 
 
 async def _paging(

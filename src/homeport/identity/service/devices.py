@@ -11,6 +11,7 @@ from homeport.eventlog.catalogue.account import (
     LoginMethod,
     LoginSucceeded,
 )
+from homeport.identity.factors import pending
 from homeport.identity.mint import TokenMint, TokenPair
 from homeport.identity.models import Device, User
 from homeport.identity.repository import live_device
@@ -27,8 +28,13 @@ async def open_device(
     visit: Visit,
     method: LoginMethod,
     scopes: frozenset[str] | None,
+    verified: bool = False,
 ) -> TokenPair:
-    """Signs `user` in: a device, its first refresh token, and the pair to hand over."""
+    """Signs `user` in: a device, its first refresh token, and the pair to hand over.
+
+    Args:
+        verified: A second factor was shown.
+    """
     now = clock.utc_now()
     device = Device(
         id=new_id(),
@@ -40,6 +46,7 @@ async def open_device(
         last_seen_at=now,
         expires_at=now + mint.absolute,
         revoked_at=None,
+        verified_at=now if verified else None,
     )
     row, text = mint.first(device, now=now)
     unit.session.add(device)
@@ -70,7 +77,8 @@ async def revoke_device(
 async def revoke_devices(
     unit: Unit, *, user_id: str, reason: DeviceEnd, actor: str, keep: str | None = None
 ) -> int:
-    """Ends every sign-in of `user_id` but `keep`; returns how many."""
+    """Ends every sign-in of `user_id` but `keep`, and those halfway; returns how many."""
+    await pending.abandon(unit.session, user_id)
     which = () if keep is None else (Device.id != keep,)
     return len(await _end(unit, user_id, reason, actor, *which))
 

@@ -11,7 +11,11 @@ from sqlalchemy import update
 
 from homeport.eventlog import EventLog, Unit
 from homeport.eventlog.catalogue.account import LoginFailed, LoginRefusal, PasswordRehashed
+from homeport.eventlog.catalogue.factor import LoginChallenged
 from homeport.identity.errors import AccountDisabled, SignInRefused, UnknownScope
+from homeport.identity.factors import pending
+from homeport.identity.factors.errors import SecondFactorRequired
+from homeport.identity.factors.proof import methods_of
 from homeport.identity.guard import Attempt, Guard
 from homeport.identity.mint import TokenMint, TokenPair
 from homeport.identity.models import User
@@ -22,6 +26,7 @@ from homeport.identity.roles import PERMISSIONS
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import open_device
 from homeport.identity.visit import Visit
+from homeport.kernel import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,11 @@ async def complete(
     *,
     visit: Visit,
     scopes: frozenset[str] | None,
-) -> SignedInAs | AccountDisabled | SignInRefused:
-    """Signs in or records the failure; a refusal is returned, so that its record is committed."""
+) -> SignedInAs | SecondFactorRequired | AccountDisabled | SignInRefused:
+    """Signs in, asks for the second factor, or records the failure.
+
+    A refusal is returned, so that its record is committed.
+    """
     user, reason = await _judge(unit, attempted)
     if user is None or reason is not None:
         refused = reason or "unknown"
@@ -111,6 +119,11 @@ async def complete(
         return AccountDisabled() if refused == "disabled" else SignInRefused()
     await attempted.guess.succeeded(unit.session)
     await _upgrade(unit, user, attempted.verdict.upgraded)
+    if methods := await methods_of(unit.session, user.id):
+        token = pending.begin(unit.session, user_id=user.id, scopes=scopes, now=clock.utc_now())
+        challenged = LoginChallenged(methods=methods, address=visit.address)
+        unit.append(attempted.stream, challenged, actor=f"user:{user.id}")
+        return SecondFactorRequired(mfa_token=token, methods=methods)
     tokens = await open_device(unit, mint, user=user, visit=visit, method="password", scopes=scopes)
     return SignedInAs(user, tokens)
 
