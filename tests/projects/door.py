@@ -16,12 +16,25 @@ from homeport.identity.access import Caller, Callers
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.openapi import describe
 from homeport.kernel.http.provide import Services
+from homeport.projects.at_work import AtWork
+from homeport.projects.members.router import router as members
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.projects.router import router
 from support.answer import Answer
 from support.beside import beside
 from support.people import Names
+
+
+class Stops(AtWork):
+    """Stands for the rooms above: what they were asked to stop, as (project, user or all)."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def stop(self, project_id: str, *, actor: str, user_id: str | None = None) -> None:
+        assert actor.startswith("user:")
+        self.asked.append((project_id, user_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class Door:
     log: EventLog
     names: Names
     app: FastAPI
+    stops: Stops
 
     async def person(self, name: str, *roles: str) -> Caller:
         """A new account."""
@@ -62,11 +76,14 @@ class Door:
 @asynccontextmanager
 async def open_door(log: EventLog, places: Places, limits: Limits) -> AsyncGenerator[Door]:
     """Serves projects on a free loopback port until the block ends."""
-    app, names = FastAPI(), Names()
+    app, names, stops = FastAPI(), Names(), Stops()
     install_error_handlers(app)
     app.include_router(router)
-    app.state.services = Services({EventLog: log, Callers: names, Places: places, Limits: limits})
+    app.include_router(members)
+    app.state.services = Services(
+        {EventLog: log, Callers: names, Places: places, Limits: limits, AtWork: stops}
+    )
     app.openapi = lambda: describe(app)
     dummy = aiohttp.DummyCookieJar()
     async with beside(app) as address, aiohttp.ClientSession(cookie_jar=dummy) as http:
-        yield Door(address, http, log, names, app)
+        yield Door(address, http, log, names, app, stops)

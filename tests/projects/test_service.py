@@ -6,13 +6,12 @@ import pytest
 
 from homeport.files.access import workspace_of
 from homeport.kernel.ids import new_id
-from homeport.projects.access import project_for
-from homeport.projects.errors import ProjectNotFound
+from homeport.projects.access import project_at_work, project_for
+from homeport.projects.errors import ProjectClosed, ProjectNotFound
 from homeport.projects.places import Places
 from homeport.projects.service import (
     delete_project,
     personal_project,
-    project_by_id,
     project_stream,
     settings_of,
 )
@@ -62,9 +61,10 @@ async def test_project_for_when_asked_by_owner_stranger_and_server_then_only_two
         for unknown in (new_id(), "", "\x00", "x" * 10_000):
             with pytest.raises(ProjectNotFound):
                 await project_for(session, ada, unknown)
-        found = await project_by_id(session, project_id)
-        with pytest.raises(ProjectNotFound):
-            await project_by_id(session, new_id())
+        found = await project_at_work(session, project_id=project_id, user_id=ada.user_id)
+        for unknown, user_id in ((new_id(), ada.user_id), (project_id, bob.user_id)):
+            with pytest.raises(ProjectClosed):
+                await project_at_work(session, project_id=unknown, user_id=user_id)
     assert settings_of(found).sandbox.network == "none"
 
 

@@ -19,8 +19,21 @@ REFUSED = {
     "auth.role-required": "403",
     "auth.scope-required": "403",
 }
-LAST = ("/v1/auth/devices/", "/v1/auth/api-keys/", "/v1/sessions/{", "/v1/projects/{")
+LAST = (
+    "/v1/auth/devices/",
+    "/v1/auth/api-keys/",
+    "/v1/sessions/{",
+    "/v1/projects/{project_id}/",
+    "/v1/projects/{",
+)
 """What their owner deletes in the end, as other routes need it; in this order."""
+
+MEMBERS = ("viewer", "developer", "owner")
+LEVELS = {
+    "read": {"viewer": "yes", "developer": "yes", "owner": "yes"},
+    "write": {"viewer": "403", "developer": "yes", "owner": "yes"},
+    "own": {"viewer": "403", "developer": "403", "owner": "yes"},
+}
 
 Row = Mapping[str, str]
 
@@ -36,6 +49,7 @@ def table() -> dict[str, Row]:
 
 def bodies(ids: Mapping[str, str]) -> dict[str, Any]:
     """What a route is sent when it must look at an object; else a body that changes nothing."""
+    place = {name: ids[name] for name in ("session_id", "project_id") if ids[name]}
     chat = {"messages": [{"role": "user", "content": "think about tea"}]}
     return {
         "POST /v1/sessions": {"project_id": ids["project_id"]},
@@ -47,8 +61,8 @@ def bodies(ids: Mapping[str, str]) -> dict[str, Any]:
         },
         "POST /v1/approvals/{approval_id}": {"decision": "deny"},
         "POST /v1/stream-tickets": {"session_id": ids["session_id"]},
-        "POST /v1/chat/completions": {**chat, "session_id": ids["session_id"]},
-        "POST /v1/chat/completions/debug": {**chat, "session_id": ids["session_id"]},
+        "POST /v1/chat/completions": chat | place,
+        "POST /v1/chat/completions/debug": chat | place,
     }
 
 
@@ -121,6 +135,36 @@ async def test_matrix_when_owners_ask_about_what_is_theirs_then_they_may(stage: 
     assert len(routes) > 30
     answered = {route: await asked(stage, route, ids, key) for route in sorted(routes, key=_ends)}
     assert {route for route, said in answered.items() if said != "yes"} == set()
+
+
+@pytest.mark.requirement("25")
+async def test_matrix_when_members_ask_about_their_project_then_each_level_is_what_it_says(
+    stage: Stage,
+) -> None:
+    ada, victim = await stage.register("ada"), await stage.register("victim")
+    made = await stage.done("POST", "/v1/projects", {"name": "shared"}, as_=ada.access)
+    ids = {"project_id": made["id"], "session_id": "", "user_id": victim.id}
+    people = {role: await stage.register(role) for role in ("stranger", *MEMBERS)}
+    rows = {
+        route: row["user"].rpartition(" ")[2]
+        for route, row in table().items()
+        if "project:" in row["user"] and "{session_id}" not in route and "{run_id}" not in route
+    }
+    assert len(rows) >= 10
+    wrong: list[str] = []
+    for route, level in sorted(rows.items(), key=lambda row: _ends(row[0])):
+        for role, says in {"stranger": "404", **LEVELS[level]}.items():
+            for member in (*MEMBERS, "victim"):  # some leave, and the victim is taken out
+                body = {
+                    "user_id": stage.people[member].id,
+                    "role": "viewer" if member == "victim" else member,
+                }
+                path = f"/v1/projects/{ids['project_id']}/members"
+                await stage.done("PUT", path, body, as_=ada.access)
+            answered = await asked(stage, route, ids, people[role].access)
+            if answered != says:
+                wrong.append(f"{route} as {role}: {answered}, not {says}")
+    assert wrong == []
 
 
 def _ends(route: str) -> int:

@@ -24,6 +24,7 @@ from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
 from homeport.kernel.http.openapi import describe, operation_id
 from homeport.kernel.http.provide import Services
+from homeport.projects.at_work import AtWork
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.projects.router import router as projects
@@ -32,6 +33,7 @@ from homeport.providers.models import Models
 from homeport.readers import history
 from homeport.sessions.policy import SessionPolicy
 from homeport.sessions.router import ROUTERS
+from homeport.sessions.service.closing import Sessions
 from homeport.sessions.service.delete import Deletion
 from homeport.sessions.service.erase import blank
 from homeport.tools.registry import Registry
@@ -164,6 +166,7 @@ async def open_door(
             Models: Models([DemoProvider()]),
             Registry: tools,
             Dispatcher: dispatcher,
+            AtWork: Sessions(log, dispatcher),
             SessionPolicy: SessionPolicy(idle_after=idle_after),
         }
     )

@@ -26,11 +26,15 @@ PROJECTS = """\
 
 A route about a project says what it takes there:
 
-| level | who | what |
-|---|---|---|
-| `read` | the owner | looks |
-| `write` | the owner | changes files, runs the agent |
-| `own` | the owner | changes, shares and deletes the project |
+| level | viewer | developer | owner | stranger | |
+|---|---|---|---|---|---|
+| `read` | yes | yes | yes | 404 | looks |
+| `write` | 403 | yes | yes | 404 | changes files, runs the agent |
+| `own` | 403 | 403 | yes | 404 | changes, shares and deletes the project |
+
+Whoever made a project is its owner for as long as it is there. A session is its person's alone,
+also in a shared project; when the project is closed to them it stays readable, what runs in it is
+stopped, and a message to it is 409 `project.closed`.
 
 Sessions, runs, approvals, devices and keys are their person's alone: `own` below."""
 

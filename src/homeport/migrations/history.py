@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0011_second_factors"
+HEAD = "0012_members"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -1,20 +1,49 @@
 """What goes wrong with projects.
 
-NotFound       ProjectNotFound
+NotFound       ProjectNotFound, MemberNotFound
+Conflict       ProjectClosed, FounderStays, PersonalStays
 Forbidden      PathRefused, SettingRefused
 Unprocessable  PathMissing
 """
 
 from __future__ import annotations
 
-from homeport.kernel.errors import Forbidden, NotFound, Unprocessable
+from homeport.kernel.errors import Conflict, Forbidden, NotFound, Unprocessable
 
 
 class ProjectNotFound(NotFound):
-    """Absent, deleted, or somebody else's: the three are told alike."""
+    """Absent, deleted, or not open to the caller: the three are told alike."""
 
     code = "project.not-found"
     title = "Project not found"
+
+
+class MemberNotFound(NotFound):
+    """This person is no member of the project."""
+
+    code = "member.not-found"
+    title = "Member not found"
+
+
+class ProjectClosed(Conflict):
+    """What is at work in it must end: it is deleted, or not open to that person any more."""
+
+    code = "project.closed"
+    title = "The project is deleted or no longer open to you"
+
+
+class FounderStays(Conflict):
+    """Whoever made a project owns it for as long as it is there."""
+
+    code = "member.is-founder"
+    title = "Whoever made the project stays its owner"
+
+
+class PersonalStays(Conflict):
+    """The project that a person has without asking for it is theirs alone."""
+
+    code = "project.personal"
+    title = "A personal workspace is not shared"
 
 
 class PathRefused(Forbidden):

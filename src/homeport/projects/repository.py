@@ -1,31 +1,76 @@
-"""Every query of projects. The one ownership filter is `_of`."""
+"""Every query of projects. The filters are `_of` (made by) and `_standings` (open to)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from homeport.projects.models import Project
+from homeport.identity.models import User
+from homeport.projects.models import Project, ProjectMember
+from homeport.projects.roles import OWNER
 
 MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A project, and what somebody is in it."""
+
+    project: Project
+    role: str
+
+
+def _standings(user_id: str | BindParameter[str]) -> Select[Project, str]:
+    """Projects that are open to this person, each with their role; who made it has no row."""
+    mine = and_(ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id)
+    return (
+        select(Project, ProjectMember.role)
+        .outerjoin(ProjectMember, mine)
+        .where(
+            Project.deleted_at.is_(None),
+            or_(Project.user_id == user_id, ProjectMember.role.is_not(None)),
+        )
+    )
+
+
+# Asked before every message and every call of a tool, so built and compiled once.
+_user_id = bindparam("user_id", type_=String)
+_of_anybody = (
+    _standings(_user_id)
+    .where(Project.id == bindparam("project_id"))
+    .execution_options(populate_existing=True)
+)
+_of_active = _of_anybody.where(exists().where(User.id == _user_id, User.is_active))
 
 
 def _of(user_id: str) -> ColumnElement[bool]:
     return and_(Project.user_id == user_id, Project.deleted_at.is_(None))
 
 
-async def find_project(session: AsyncSession, project_id: str) -> Project | None:
-    """A project that is not deleted, afresh, whoever asks."""
-    statement = select(Project).where(Project.id == project_id, Project.deleted_at.is_(None))
-    return await session.scalar(statement.execution_options(populate_existing=True))
+async def find_standing(
+    session: AsyncSession, project_id: str, user_id: str, *, only_active: bool = False
+) -> Standing | None:
+    """The project as it stands to this person; None when it is not open to them.
 
-
-async def find_owned(session: AsyncSession, project_id: str, user_id: str) -> Project | None:
-    """A project of this person's."""
-    statement = select(Project).where(_of(user_id), Project.id == project_id)
-    return await session.scalar(statement.execution_options(populate_existing=True))
+    Args:
+        only_active: None also when their account is switched off.
+    """
+    values = {"project_id": project_id, "user_id": user_id}
+    row = (await session.execute(_of_active if only_active else _of_anybody, values)).first()
+    return None if row is None else _standing(row[0], row[1], user_id)
 
 
 async def find_personal(session: AsyncSession, user_id: str) -> Project | None:
@@ -41,8 +86,8 @@ async def list_projects(
     limit: int,
     skip: int,
     after: str | None,
-) -> Sequence[Project]:
-    """This person's projects, the newest first (ids are ordered by time).
+) -> list[Standing]:
+    """The projects that are open to this person, the newest first (ids are ordered by time).
 
     Args:
         is_active: Only those that are, or are not.
@@ -50,18 +95,28 @@ async def list_projects(
         skip: Rows to pass over.
         after: The id that the page before ended with.
     """
-    statement = select(Project).where(_filtered(user_id, is_active))
+    statement = _listed(user_id, is_active=is_active)
     if after is not None:
         statement = statement.where(Project.id < after)
     statement = statement.order_by(Project.id.desc()).offset(skip).limit(limit)
-    return (await session.scalars(statement)).all()
+    rows = await session.execute(statement)
+    return [_standing(project, role, user_id) for project, role in rows]
 
 
 async def count_projects(session: AsyncSession, user_id: str, *, is_active: bool | None) -> int:
     """How many there are, counted up to one more than 10,000."""
-    some = select(Project.id).where(_filtered(user_id, is_active)).limit(MOST_COUNTED + 1)
-    return await session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    some = _listed(user_id, is_active=is_active).with_only_columns(Project.id)
+    few = some.limit(MOST_COUNTED + 1).subquery()
+    return await session.scalar(select(func.count()).select_from(few)) or 0
 
 
-def _filtered(user_id: str, is_active: bool | None) -> ColumnElement[bool]:  # noqa: FBT001 - a column's value
-    return _of(user_id) if is_active is None else and_(_of(user_id), Project.is_active == is_active)
+def _standing(project: Project, role: str | None, user_id: str) -> Standing:
+    return Standing(project, OWNER if project.user_id == user_id else role or "")
+
+
+def _listed(user_id: str, *, is_active: bool | None) -> Select[Project, str]:
+    """`_standings`, by the indexes of who made what and who shares what."""
+    made = select(Project.id).where(Project.user_id == user_id)
+    shared = select(ProjectMember.project_id).where(ProjectMember.user_id == user_id)
+    statement = _standings(user_id).where(Project.id.in_(made.union_all(shared)))
+    return statement if is_active is None else statement.where(Project.is_active == is_active)

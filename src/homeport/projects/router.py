@@ -15,10 +15,17 @@ from homeport.kernel.http.provide import provided
 from homeport.kernel.ids import new_id
 from homeport.projects import service
 from homeport.projects.access import Owned, Seen
+from homeport.projects.at_work import AtWork
 from homeport.projects.models import Project
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
-from homeport.projects.repository import MOST_COUNTED, count_projects, list_projects
+from homeport.projects.repository import (
+    MOST_COUNTED,
+    Standing,
+    count_projects,
+    list_projects,
+)
+from homeport.projects.roles import OWNER
 from homeport.projects.schemas import (
     ProjectBody,
     ProjectChanges,
@@ -32,6 +39,7 @@ router = APIRouter(prefix="/v1/projects", tags=["projects"])
 Log = Annotated[EventLog, provided(EventLog)]
 Where = Annotated[Places, provided(Places)]
 Bounds = Annotated[Limits, provided(Limits)]
+Working = Annotated[AtWork, provided(AtWork)]
 VIEWS = TypeAdapter(list[ProjectView])
 
 
@@ -40,7 +48,8 @@ async def create_project(
     body: ProjectBody, caller: SignedIn, log: Log, places: Where, limits: Bounds
 ) -> ProjectView:
     """Makes a project, in an empty workspace of its own or in a directory of the server."""
-    return ProjectView.of(await made(body, caller=caller, log=log, places=places, limits=limits))
+    project = await made(body, caller=caller, log=log, places=places, limits=limits)
+    return ProjectView.of(Standing(project, OWNER))
 
 
 async def made(
@@ -76,7 +85,7 @@ async def read_projects(
     is_active: bool | None = None,  # noqa: FBT001 - a query parameter
     shape: Annotated[Literal["array"] | None, Query(include_in_schema=False)] = None,
 ) -> ProjectPage | Response:
-    """The caller's projects, the newest first."""
+    """The projects that are open to the caller, the newest first."""
     keys = paging.after(str)
     async with log.database.read() as session:
         rows = await list_projects(
@@ -92,7 +101,7 @@ async def read_projects(
         paging,
         rows,
         total=min(total, MOST_COUNTED),
-        key=lambda row: (row.id,),
+        key=lambda row: (row.project.id,),
         total_capped=total > MOST_COUNTED,
     )
     views = [ProjectView.of(row) for row in page.items]
@@ -102,14 +111,14 @@ async def read_projects(
 
 
 @router.get("/{project_id}")
-async def read_project(project: Seen) -> ProjectView:
+async def read_project(seen: Seen) -> ProjectView:
     """One project."""
-    return ProjectView.of(project)
+    return ProjectView.of(seen)
 
 
 @router.patch("/{project_id}")
 async def change_project(
-    project: Owned,
+    owned: Owned,
     body: ProjectChanges,
     caller: SignedIn,
     log: Log,
@@ -122,21 +131,25 @@ async def change_project(
         place = await asyncio.to_thread(places.admit, body.path, caller)
     if body.settings is not None:
         settings = await service.checked(body.settings, places=places, limits=limits, caller=caller)
-    async with log.unit(service.project_stream(project.id)) as unit:
+    async with log.unit(service.project_stream(owned.project.id)) as unit:
         changed = await service.update_project(
             unit,
             caller=caller,
-            project_id=project.id,
+            project_id=owned.project.id,
             changes=body,
             place=place,
             settings=settings,
         )
-    return ProjectView.of(changed)
+    return ProjectView.of(Standing(changed, OWNER))
 
 
 @router.delete("/{project_id}")
-async def delete_project(project: Owned, caller: SignedIn, log: Log) -> ProjectDeletedView:
-    """Takes a project out of every list; its files stay where they are."""
-    async with log.unit(service.project_stream(project.id)) as unit:
-        await service.delete_project(unit, caller=caller, project_id=project.id)
+async def delete_project(
+    owned: Owned, caller: SignedIn, log: Log, at_work: Working
+) -> ProjectDeletedView:
+    """Takes a project out of every list, and stops what runs in it; its files stay."""
+    project_id = owned.project.id
+    async with log.unit(service.project_stream(project_id)) as unit:
+        await service.delete_project(unit, caller=caller, project_id=project_id)
+    await at_work.stop(project_id, actor=caller.actor)
     return ProjectDeletedView(message="The project is deleted; its files are untouched.")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from homeport.kernel.clock import rfc3339
 from homeport.kernel.http.pagination import PageFields
 from homeport.kernel.http.twins import Twinned
-from homeport.projects.models import Project
 from homeport.projects.policy import PathText, ProjectSettings
+from homeport.projects.repository import Standing
+from homeport.projects.roles import Role
 from homeport.projects.text import plain_document, plain_text
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
@@ -60,11 +61,13 @@ class ProjectView(Twinned):
     settings: ProjectSettings
     created_at: Timestamp
     updated_at: Timestamp
-    user_id: str
+    user_id: str = Field(description="Who made it")
+    role: Role = Field(description="What the caller is in it")
 
     @classmethod
-    def of(cls, row: Project) -> Self:
-        """The view of a row."""
+    def of(cls, standing: Standing) -> Self:
+        """The project as it stands to the caller."""
+        row = standing.project
         return cls(
             id=row.id,
             name=row.name,
@@ -77,6 +80,7 @@ class ProjectView(Twinned):
             created_at=row.created_at,
             updated_at=row.updated_at,
             user_id=row.user_id,
+            role=cast("Role", standing.role),
         )
 
 

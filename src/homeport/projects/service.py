@@ -6,19 +6,16 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from homeport.eventlog import EventLog, Unit
 from homeport.eventlog.catalogue.project import ProjectCreated, ProjectDeleted, ProjectUpdated
 from homeport.identity.access import Caller
 from homeport.kernel import clock
 from homeport.kernel.ids import new_id
 from homeport.projects.access import project_for
-from homeport.projects.errors import ProjectNotFound
 from homeport.projects.models import Project
 from homeport.projects.places import PERSONAL, Places
 from homeport.projects.policy import Limits, ProjectSettings
-from homeport.projects.repository import find_personal, find_project
+from homeport.projects.repository import find_personal
 from homeport.projects.schemas import ProjectBody, ProjectChanges
 
 PERSONAL_NAME = "Personal workspace"
@@ -32,18 +29,6 @@ def project_stream(project_id: str) -> str:
 def settings_of(project: Project) -> ProjectSettings:
     """A project's settings."""
     return ProjectSettings.model_validate(project.settings)
-
-
-async def project_by_id(session: AsyncSession, project_id: str) -> Project:
-    """The project, for the server's own work; whether somebody may, `project_for` answers.
-
-    Raises:
-        ProjectNotFound: It is absent or deleted.
-    """
-    found = await find_project(session, project_id)
-    if found is None:
-        raise ProjectNotFound(f"No project {project_id}.")
-    return found
 
 
 async def place_for(
@@ -149,7 +134,7 @@ async def update_project(
         settings: From `checked`, when they change.
 
     Raises:
-        ProjectNotFound: It is not the caller's.
+        ProjectNotFound, RoleRequired: It is not the caller's.
     """
     project = await project_for(unit.session, caller, project_id, "own")
     wanted: dict[str, Any] = {
@@ -184,7 +169,7 @@ async def delete_project(unit: Unit, *, caller: Caller, project_id: str) -> None
     """Takes a project out of every list; its files stay.
 
     Raises:
-        ProjectNotFound: It is not the caller's.
+        ProjectNotFound, RoleRequired: It is not the caller's.
     """
     project = await project_for(unit.session, caller, project_id, "own")
     project.is_active = False

@@ -14,6 +14,7 @@ from homeport.eventlog.catalogue.tool import ToolFinished, ToolStarted
 from homeport.kernel import clock
 from homeport.kernel.db.engine import DatabaseBusy
 from homeport.kernel.errors import StorageFull
+from homeport.projects.access import project_at_work
 from homeport.providers.blocks import parse_input
 from homeport.runs.checkpoint import Safeguard
 from homeport.runs.job import Job
@@ -175,13 +176,20 @@ class Calls:
             await journal.finish_tool(step.unit, step.row, event, began=refused.call.started)
 
     async def _run(self, job: Job, group: list[_Ready]) -> None:
-        """Makes calls that may go together; `tool.started` is committed before the first begins."""
+        """Makes calls that may go together; `tool.started` is committed before the first begins.
+
+        Raises:
+            ProjectClosed, RoleRequired: Whose session it is may not work in the project any more.
+        """
         if not group or self._limits.forbids_call(job.state) is not None:
             return
         claim, turn = job.claim, job.state.turn
         if any(ready.tool.spec.effect != "read" for ready in group):
             await self._safeguard.before(job, turn)
         async with job.step() as step:
+            row = step.row
+            # In the unit that makes the calls certain: whoever is shut out makes none after it.
+            await project_at_work(step.unit.session, project_id=row.project_id, user_id=row.user_id)
             for ready in group:
                 if not ready.call.started:  # an idempotent one may have been, before a crash
                     started = ToolStarted(

@@ -11,7 +11,7 @@ from homeport.files.access import workspace_of
 from homeport.files.checkpoints import Checkpoints, Undone
 from homeport.identity.access import Caller
 from homeport.kernel.db import ReadSession
-from homeport.projects.service import project_by_id
+from homeport.projects.access import project_for
 from homeport.runs.checkpoint import END
 from homeport.runs.errors import NoCheckpoint, RunNotOver
 from homeport.sessions.access import run_for, stream_of
@@ -42,6 +42,7 @@ async def undo(
 
     Raises:
         RunNotFound: Absent, or somebody else's.
+        ProjectNotFound, RoleRequired: The project is not open to the caller any more.
         RunNotOver: The run is still at work.
         SessionBusy: Another run of the session is at work in the same files.
         NoCheckpoint: The run changed nothing in that turn or later that could be undone.
@@ -54,7 +55,7 @@ async def undo(
         if unfinished := await queue.unfinished(session, row.id):
             raise SessionBusy("Another run is at work in these files.", run_id=unfinished[0].id)
         kept = await _checkpoints(session, row.id, run_id)
-        project = await project_by_id(session, row.project_id)
+        project = await project_for(session, caller, row.project_id, "write")
     # A turn that changed nothing has no checkpoint: the state before it is that of the next one.
     turns = sorted(each for each in kept if each != END and (turn is None or each >= turn))
     if not turns:

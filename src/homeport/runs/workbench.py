@@ -12,7 +12,8 @@ from homeport.eventlog import EventLog
 from homeport.files.access import workspace_of
 from homeport.files.checkpoints import is_git
 from homeport.files.workspace import Workspace
-from homeport.projects.service import project_by_id, settings_of
+from homeport.projects.access import project_at_work
+from homeport.projects.service import settings_of
 from homeport.providers.models import Models
 from homeport.providers.port import ModelInfo, Provider
 from homeport.sandbox.port import Sandbox
@@ -132,11 +133,12 @@ class Workbenches:
         """The workbench of a session's runs.
 
         Raises:
-            NotFound: The project, or the model, is gone.
+            ProjectClosed, RoleRequired: Whose session it is may not work in the project any more.
+            NotFound: The model is gone.
             WorkspaceMissing: The workspace's directory is gone.
         """
         async with self._log.database.read() as session:
-            project = await project_by_id(session, row.project_id)
+            project = await project_at_work(session, project_id=row.project_id, user_id=row.user_id)
         settings = settings_of(project)
         workspace = workspace_of(project)
         git = await asyncio.to_thread(is_git, workspace)

@@ -15,6 +15,7 @@ from homeport.kernel import ids
 from homeport.kernel.db import Database
 from homeport.kernel.wakeups import Wakeups
 from homeport.operations import Finding
+from homeport.projects.at_work import AtWork
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits as Bounds
 from homeport.providers.models import Models
@@ -32,6 +33,7 @@ from homeport.sandbox.port import Rung, Sandbox
 from homeport.sessions.chores import expire_approvals
 from homeport.sessions.policy import SessionPolicy
 from homeport.sessions.service import erase
+from homeport.sessions.service.closing import Sessions
 from homeport.sessions.service.delete import Deletion
 from homeport.settings import Settings
 from homeport.tools.builtin import builtin_tools
@@ -128,6 +130,7 @@ async def runs(house: House) -> None:
     eraser.on("session", erase.blank)
     deletion = Deletion(events, dispatcher, eraser)
     house.provide(tools, checkpoints, dispatcher, policy, chat, commissions, deletion)
+    house.services[AtWork] = Sessions(events, dispatcher)
     house.active_sessions = _at_work(dispatcher)
     house.drains.append(partial(dispatcher.drain, GRACE_S))
     await dispatcher.start()

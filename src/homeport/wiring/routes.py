@@ -9,6 +9,7 @@ from homeport.identity.router import ROUTERS as IDENTITY
 from homeport.operations import docs
 from homeport.operations import router as operations
 from homeport.projects import router as projects
+from homeport.projects.members.router import router as members
 from homeport.providers import router as providers
 from homeport.readers.history import router as history
 from homeport.readers.stream import router as stream
@@ -21,6 +22,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     *IDENTITY,
     projects.router,
+    members,
     # History before sessions: `/v1/sessions/stats` is no session's id.
     history,
     *SESSIONS,

@@ -18,7 +18,8 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from homeport.identity.access import identified
 from homeport.identity.asking import asked_by
-from homeport.projects.access import Entering, Level
+from homeport.projects.access import Entering
+from homeport.projects.roles import Level
 
 PUBLIC: Final = frozenset(
     {
@@ -49,6 +50,9 @@ ANYBODYS: Final = frozenset({"user_id", "model_id", "seq", "name"})
 IN_A_PROJECT: Final[dict[str, Level]] = {
     "POST /v1/sessions": "write",
     "POST /v1/sessions/{session_id}/fork": "write",
+    "POST /v1/sessions/{session_id}/messages": "write",
+    "POST /v1/runs/{run_id}/retry": "write",
+    "POST /v1/runs/{run_id}/undo": "write",
     "POST /v1/chat/completions": "write",
     "POST /v1/chat/completions/debug": "write",
 }

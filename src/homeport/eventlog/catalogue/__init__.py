@@ -4,6 +4,7 @@ from homeport.eventlog.catalogue import account as account
 from homeport.eventlog.catalogue import approval as approval
 from homeport.eventlog.catalogue import context as context
 from homeport.eventlog.catalogue import factor as factor
+from homeport.eventlog.catalogue import member as member
 from homeport.eventlog.catalogue import message as message
 from homeport.eventlog.catalogue import payload as payload
 from homeport.eventlog.catalogue import project as project

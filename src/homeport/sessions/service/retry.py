@@ -10,6 +10,7 @@ from homeport.eventlog import Unit, read
 from homeport.eventlog.catalogue.run import RunQueued, RunRetried
 from homeport.kernel import clock, ids
 from homeport.kernel.db import ReadSession, WriteSession
+from homeport.projects.access import project_at_work
 from homeport.sessions.access import stream_of
 from homeport.sessions.errors import (
     MessageNotFound,
@@ -29,12 +30,14 @@ async def retry(unit: Unit, row: SessionRow, run: RunRow, *, actor: str) -> Said
 
     Raises:
         SessionArchived: The session takes no runs.
+        ProjectClosed, RoleRequired: Its project is not open to whose session it is any more.
         SessionBusy: A run is unfinished.
         RunNotLast: Something was said since.
         MessageNotFound: The session was cleared since.
     """
     if row.state != "open":
         raise SessionArchived
+    await project_at_work(unit.session, project_id=row.project_id, user_id=row.user_id)
     if unfinished := await queue.unfinished(unit.session, row.id):
         raise SessionBusy(run_id=unfinished[0].id)
     last = select(func.max(RunRow.run_no)).where(RunRow.session_id == row.id)

@@ -14,6 +14,7 @@ from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.message import MessageSubmitted
 from homeport.kernel import clock, ids
 from homeport.kernel.db import table_of
+from homeport.projects.access import project_at_work
 from homeport.sessions.access import stream_of
 from homeport.sessions.errors import (
     EmptyMessage,
@@ -61,6 +62,7 @@ async def say(
     Raises:
         EmptyMessage: Nothing was said.
         SessionArchived: The session takes no messages.
+        ProjectClosed, RoleRequired: Its project is not open to whose session it is any more.
         SessionBusy: A run is unfinished and `wait` is false.
         MessageRepeated: The `client_message_id` belongs to another content.
     """
@@ -73,6 +75,7 @@ async def say(
             return said
     if row.state != "open":
         raise SessionArchived
+    await project_at_work(unit.session, project_id=row.project_id, user_id=row.user_id)
     if not wait and (unfinished := await queue.unfinished(unit.session, row.id)):
         raise SessionBusy(run_id=unfinished[0].id)
     stream, cursor = stream_of(row.id), str(unit.head(stream_of(row.id)))

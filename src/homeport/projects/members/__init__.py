@@ -1,0 +1,1 @@
+"""Who shares a project, and as what."""
