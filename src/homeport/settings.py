@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         default=None, description="default: DATA_DIR/secret.key, made at the first start"
     )
+    secret_key_previous: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="secrets that still open what they sealed, comma separated (docs/keys.md)",
+    )
     database_url: str | None = Field(
         default=None,
         description="default: SQLite in DATA_DIR; postgresql://user:password@host/name",
@@ -165,6 +169,7 @@ class Settings(BaseSettings):
         "trusted_hosts",
         "trusted_proxies",
         "outbound_allow",
+        "secret_key_previous",
         mode="before",
     )
     @classmethod

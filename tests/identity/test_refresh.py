@@ -10,12 +10,14 @@ from sqlalchemy import select
 
 from homeport.identity.models import RefreshToken
 from homeport.identity.opaque import refresh_token
+from homeport.kernel.crypto import KeyRing
 from homeport.kernel.ids import new_id
 from identity.chains import living, race
-from identity.conftest import Shift
+from identity.conftest import SECRET, Shift
 from identity.door import Door
 
 ROUNDS = 15
+OTHER_SECRET = SECRET[::-1]
 
 
 async def test_refresh_then_the_old_token_is_spent_and_the_new_one_works(door: Door) -> None:
@@ -173,3 +175,31 @@ async def test_refresh_when_the_database_is_read_then_no_secret_is_found(door: D
         for row in rows:
             assert secret not in repr(vars(row))
             assert secret.encode() not in row.secret_hash
+
+
+@pytest.mark.requirement("20", "59")
+async def test_refresh_when_the_secret_is_replaced_then_devices_and_lost_answers_go_on(
+    door: Door, keyring: KeyRing
+) -> None:
+    ada = await door.register("ada")
+    child = (await door.refresh(ada.refresh)).json["refresh_token"]
+    keyring.use(OTHER_SECRET, SECRET)
+    again = await door.refresh(ada.refresh)
+    assert again.json["refresh_token"] == child
+    grandchild = (await door.refresh(child)).json["refresh_token"]
+    keyring.use(OTHER_SECRET)
+    assert (await door.refresh(child)).json["refresh_token"] == grandchild
+    assert (await door.refresh(grandchild)).status == 200
+    assert await living(door, ada) == (1, 1)
+
+
+async def test_refresh_when_this_node_does_not_know_the_secret_yet_then_nothing_is_lost(
+    door: Door, keyring: KeyRing
+) -> None:
+    ada = await door.register("ada")
+    child = (await door.refresh(ada.refresh)).json["refresh_token"]
+    keyring.use(OTHER_SECRET)  # as if another node had given the child under a secret of its own
+    refused = await door.refresh(ada.refresh)
+    assert (refused.status, refused.code) == (503, "auth.secret-unknown")
+    assert refused.headers["retry-after"] == "1"
+    assert (await door.refresh(child)).status == 200

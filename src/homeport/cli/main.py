@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from homeport import __version__
-from homeport.cli import keys, user
+from homeport.cli import keys, secrets, user
 from homeport.cli.collecting import nothing_collected
 from homeport.cli.exits import CANNOT_START, FAILED
 from homeport.cli.settings import read_settings
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(user.app, name="user")
 app.add_typer(keys.app, name="keys")
+app.add_typer(secrets.app, name="secrets")
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
 

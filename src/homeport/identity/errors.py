@@ -20,7 +20,7 @@ NotFound ── DeviceNotFound, KeyNotFound, AccountNotFound, SigningKeyNotFound
 └── Gone ── SetupLinkSpent
 Locked ── AccountLocked
 RateLimited ── TooManyGuesses
-Unavailable ── PasswordsBusy
+Unavailable ── PasswordsBusy, SecretUnknown
 """
 
 from __future__ import annotations
@@ -257,6 +257,13 @@ class TooManyGuesses(RateLimited):
 
     code = "auth.too-many-guesses"
     title = "Too many wrong guesses: wait a little"
+
+
+class SecretUnknown(Unavailable):
+    """This node does not know a secret of the server that another one works with already."""
+
+    code = "auth.secret-unknown"
+    title = "The server's secret is being replaced"
 
 
 class PasswordsBusy(Unavailable):

@@ -6,12 +6,14 @@ the same child can be given again without ever having been stored in the clear.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from homeport.identity.access_tokens import AccessTokens
+from homeport.identity.errors import SecretUnknown
 from homeport.identity.models import Device, RefreshToken
 from homeport.identity.opaque import encoded_secret, hashed, new_secret, refresh_token
 from homeport.kernel.crypto import KeyRing
@@ -62,9 +64,17 @@ class TokenMint:
         """The row of the one child that `parent_id` has."""
         return self._row(device, child_id, self._child_secret(parent_id, child_id), now)
 
-    def child_text(self, *, parent_id: str, child_id: str) -> str:
-        """The child as its owner sends it; the same whenever it is asked for."""
-        return refresh_token(child_id, self._child_secret(parent_id, child_id))
+    def child_text(self, *, parent_id: str, child: RefreshToken) -> str:
+        """The child as its owner sends it; the same whenever it is asked for.
+
+        Raises:
+            SecretUnknown: It was made under a secret of the server that this node does not know.
+        """
+        for made in self._keyring.macs(_PURPOSE, parent_id, child.id):
+            secret = encoded_secret(made)
+            if hmac.compare_digest(hashed(secret), child.secret_hash):
+                return refresh_token(child.id, secret)
+        raise SecretUnknown(retry_after=1)
 
     def pair(self, device: Device, *, roles: Iterable[str], refresh: str) -> TokenPair:
         """A fresh access token for `device` beside its refresh token."""

@@ -22,12 +22,8 @@ from sqlalchemy.exc import IntegrityError
 from homeport.eventlog import EventLog
 from homeport.identity.models import SigningKey
 from homeport.identity.repository import list_signing_keys
-from homeport.identity.service.signing_keys import (
-    PURPOSE,
-    new_private_key,
-    sealing_context,
-    store_key,
-)
+from homeport.identity.sealed import PRIVATE_KEYS
+from homeport.identity.service.signing_keys import new_private_key, store_key
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing, SealForeign
 from homeport.kernel.db import Database
@@ -131,7 +127,9 @@ class SigningKeys:
 
     def _opened(self, row: SigningKey) -> RSAKey:
         try:
-            der = self._keyring.open(PURPOSE, row.private_sealed, context=sealing_context(row.id))
+            der = self._keyring.open(
+                PRIVATE_KEYS.purpose, row.private_sealed, context=PRIVATE_KEYS.context(row.id)
+            )
         except SealForeign:
             raise SealForeign(
                 "The signing key in this database was sealed under another secret. Restore "

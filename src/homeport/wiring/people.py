@@ -22,7 +22,7 @@ from homeport.readers.history.activity import SessionActivity
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.websocket import Sockets
 from homeport.wiring.house import House, every
-from homeport.wiring.secret import keyring_of
+from homeport.wiring.secret import FOLLOW_S, SecretFollower, keyring_of, secret_file
 
 
 async def identity(house: House) -> None:
@@ -44,6 +44,8 @@ async def identity(house: House) -> None:
             delay=timedelta(seconds=settings.login_delay),
         ),
     )
+    if secret_file(settings) is not None:
+        house.chore("secrets", every(FOLLOW_S, SecretFollower(settings, keyring).follow))
     opened = await open_identity(events, keyring, options)
     house.rooms.push_async_callback(opened.close)
     house.services.update(opened.services())

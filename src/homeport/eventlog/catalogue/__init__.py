@@ -10,6 +10,7 @@ from homeport.eventlog.catalogue import payload as payload
 from homeport.eventlog.catalogue import project as project
 from homeport.eventlog.catalogue import retired as retired
 from homeport.eventlog.catalogue import run as run
+from homeport.eventlog.catalogue import secret as secret
 from homeport.eventlog.catalogue import session as session
 from homeport.eventlog.catalogue import signing_key as signing_key
 from homeport.eventlog.catalogue import tool as tool

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.identity.factors.errors import TotpEnabledAlready
 from homeport.identity.factors.models import TotpFactor
+from homeport.identity.sealed import TOTP_SEEDS
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import WriteSession
 from homeport.kernel.ids import new_id
@@ -29,7 +30,6 @@ from homeport.kernel.ids import new_id
 STEP_S: Final = 30
 DRIFT_STEPS: Final = 1
 SETUP_LIFETIME: Final = timedelta(minutes=15)
-_PURPOSE: Final = "totp-seeds"
 _SEED_CHARACTERS: Final = 32  # of 5 bits each
 _CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 
@@ -78,7 +78,9 @@ class Totp:
                 id=factor_id,
                 user_id=user_id,
                 seed_sealed=self._keyring.seal(
-                    _PURPOSE, secret.encode(), context=_context(user_id, factor_id)
+                    TOTP_SEEDS.purpose,
+                    secret.encode(),
+                    context=TOTP_SEEDS.context(user_id, factor_id),
                 ),
                 last_step=0,
                 created_at=now,
@@ -135,8 +137,10 @@ class Totp:
         """The time step that `code` belongs to; None when it is of none near `now`."""
         if not _CODE.fullmatch(code):
             return None
-        context = _context(factor.user_id, factor.id)
-        otp = HOTP(self._keyring.open(_PURPOSE, factor.seed_sealed, context=context).decode())
+        context = TOTP_SEEDS.context(factor.user_id, factor.id)
+        otp = HOTP(
+            self._keyring.open(TOTP_SEEDS.purpose, factor.seed_sealed, context=context).decode()
+        )
         present = int(now.timestamp()) // STEP_S
         steps = range(present - DRIFT_STEPS, present + DRIFT_STEPS + 1)
         right = [step for step in steps if hmac.compare_digest(otp.at(step), code)]
@@ -171,7 +175,3 @@ async def remove_totp(session: WriteSession, user_id: str) -> bool:
         .execution_options(synchronize_session=False)
     )
     return removed.first() is not None
-
-
-def _context(user_id: str, factor_id: str) -> tuple[str, ...]:
-    return ("totp_factors", "seed_sealed", user_id, factor_id)

@@ -25,6 +25,9 @@ async def rotate(
     """Spends `token_id`, whose secret the caller has shown, and gives its child.
 
     None is a refusal; what it changed (a revoked family) is to be committed like a success.
+
+    Raises:
+        SecretUnknown: Another node gave the child under a secret that this one does not know.
     """
     now = clock.utc_now()
     session = unit.session
@@ -48,25 +51,26 @@ async def rotate(
         .execution_options(synchronize_session=False)
     )
     if spent.first() is not None:
-        session.add(mint.child(device, parent_id=token_id, child_id=child_id, now=now))
+        child = mint.child(device, parent_id=token_id, child_id=child_id, now=now)
+        session.add(child)
         actor = f"user:{user_id}"
         unit.append(f"account:{user_id}", RefreshRotated(device_id=device.id), actor=actor)
-        return _pair(mint, user, device, parent_id=token_id, child_id=child_id)
+        return _pair(mint, user, device, parent_id=token_id, child=child)
     if token.used_at is None:
         return None  # it was idle for too long
-    child = await _repeatable(unit, token, now)
-    if child is not None:
-        return _pair(mint, user, device, parent_id=token_id, child_id=child)
+    repeated = await _repeatable(unit, token, now)
+    if repeated is not None:
+        return _pair(mint, user, device, parent_id=token_id, child=repeated)
     await _end_family(unit, token, user_id=user_id, address=address)
     return None
 
 
-async def _repeatable(unit: Unit, token: RefreshToken, now: datetime) -> str | None:
+async def _repeatable(unit: Unit, token: RefreshToken, now: datetime) -> RefreshToken | None:
     """The child to give once more, None when this is no lost answer."""
     if token.used_at is None or token.child_id is None or now - token.used_at > RETRY_WINDOW:
         return None
     child = await unit.session.get(RefreshToken, token.child_id, populate_existing=True)
-    return None if child is None or child.used_at is not None else child.id
+    return None if child is None or child.used_at is not None else child
 
 
 async def _end_family(
@@ -83,7 +87,7 @@ async def _end_family(
 
 
 def _pair(
-    mint: TokenMint, user: User, device: Device, *, parent_id: str, child_id: str
+    mint: TokenMint, user: User, device: Device, *, parent_id: str, child: RefreshToken
 ) -> TokenPair:
-    text = mint.child_text(parent_id=parent_id, child_id=child_id)
+    text = mint.child_text(parent_id=parent_id, child=child)
     return mint.pair(device, roles=user.roles, refresh=text)

@@ -27,12 +27,12 @@ from homeport.eventlog.catalogue.signing_key import (
 )
 from homeport.identity.errors import SigningKeyNotFound
 from homeport.identity.models import SigningKey
+from homeport.identity.sealed import PRIVATE_KEYS
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
 
 ALGORITHM: Final = "RS256"
 RSA_BITS: Final = 3072
-PURPOSE: Final = "signing-keys"
 LEAD: Final = timedelta(hours=1)
 """A key is published for so long before it signs: others may keep the JWKS for a while."""
 SETTLING: Final = timedelta(seconds=10)
@@ -44,11 +44,6 @@ KeyPhase = Literal["next", "active"]
 def new_private_key() -> RSAPrivateKey:
     """A fresh key; takes a good part of a second of one core."""
     return generate_private_key(65537, RSA_BITS)
-
-
-def sealing_context(kid: str) -> tuple[str, ...]:
-    """What a private key is bound to."""
-    return ("signing_keys", "private_sealed", kid)
 
 
 def store_key(
@@ -71,7 +66,9 @@ def store_key(
             algorithm=ALGORITHM,
             state=state,
             public_jwk=public,
-            private_sealed=keyring.seal(PURPOSE, der, context=sealing_context(kid)),
+            private_sealed=keyring.seal(
+                PRIVATE_KEYS.purpose, der, context=PRIVATE_KEYS.context(kid)
+            ),
             created_at=clock.utc_now(),
             activated_at=signs_from,
             retires_at=None,

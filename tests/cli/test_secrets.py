@@ -1,0 +1,85 @@
+"""`homeport secrets` beside a running server that people use all the time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from identity.door import PASSWORD
+from support.client import ask
+from support.commands import CommandRefused, command
+from support.server import MakeServer, Server
+
+PATIENCE_S = 110
+
+
+async def _live(http: aiohttp.ClientSession, server: Server, name: str) -> int:
+    """Refreshes until cancelled, each answer lost once; every request is answered with 200."""
+    account = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+
+    async def post(path: str, body: dict[str, str]) -> Any:
+        answer = await ask(http, "POST", server.base_url + path, json=body)
+        assert answer.status in {200, 201}, await answer.text()
+        return await answer.json()
+
+    token = (await post("/v1/auth/register", account))["refresh_token"]
+    count = 0
+    try:
+        while True:
+            lost = await post("/v1/auth/refresh", {"refresh_token": token})
+            await asyncio.sleep(0.1)
+            token_again = (await post("/v1/auth/refresh", {"refresh_token": token}))[
+                "refresh_token"
+            ]
+            assert token_again == lost["refresh_token"]
+            token = token_again
+            count += 1
+    except asyncio.CancelledError:
+        return count
+
+
+@pytest.mark.faults
+@pytest.mark.requirement("59")
+async def test_rotate_when_people_refresh_all_the_time_then_nobody_notices(
+    make_server: MakeServer, http: aiohttp.ClientSession
+) -> None:
+    server = make_server()
+    path = server.data_dir / "secret.key"
+    before = path.read_text(encoding="ascii").split()
+    lives = [asyncio.create_task(_live(http, server, f"person{number}")) for number in range(4)]
+    async with asyncio.timeout(PATIENCE_S):
+        assert await command(server, "secrets", "rotate") == {"rows": 1}
+        present, *known = path.read_text(encoding="ascii").split()
+        assert known == before
+        assert await command(server, "secrets", "forget") == {"forgotten": 1}
+        assert path.read_text(encoding="ascii").split() == [present]
+        await asyncio.sleep(5)
+    for life in lives:
+        life.cancel()
+    assert min(await asyncio.gather(*lives)) > 5
+    server.restart()  # and the signing key opens under the new secret alone
+    answer = await ask(http, "GET", f"{server.base_url}/v1/auth/me", headers=server.admin)
+    assert answer.status == 200
+    assert present not in server.log() + server.said()
+
+
+@pytest.mark.faults
+async def test_secrets_when_they_are_set_in_the_environment_then_only_the_rows_are_rewrapped(
+    make_server: MakeServer,
+) -> None:
+    old, new = "o" * 40, "n" * 40
+    server = make_server(SECRET_KEY=old)
+    server.kill()
+    server.settings |= {"SECRET_KEY": new, "SECRET_KEY_PREVIOUS": f"{old}, {'x' * 40}"}
+    server.start()
+    assert await command(server, "secrets", "rotate") == {"rows": 1}
+    assert await command(server, "secrets", "rotate") == {"rows": 0}
+    with pytest.raises(CommandRefused, match=r"secret\.is-set"):
+        await command(server, "secrets", "forget")
+    server.kill()
+    server.settings["SECRET_KEY_PREVIOUS"] = ""
+    server.start()
+    assert not (server.data_dir / "secret.key").exists()
