@@ -26,7 +26,8 @@ from homeport.identity.guard import Guard, GuardPolicy, unlock
 from homeport.identity.models import Guesses
 from homeport.identity.opening import IdentityOptions, open_identity
 from homeport.identity.service.passwords import set_password
-from homeport.identity.signing_keys import SigningKeys
+from homeport.identity.service.signing_keys import store_key
+from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
 from homeport.kernel.ids import new_id
@@ -44,7 +45,7 @@ SECRET_MEMBER = re.compile(r"(^|_)(password|passcode|code|otp|pin)$")
 async def door(log: EventLog, keyring: KeyRing, rsa_key: RSAPrivateKey) -> AsyncIterator[Door]:
     """As everywhere, with a cheap Argon2id and without the waits between guesses."""
     async with log.unit("system") as unit:
-        SigningKeys(log, keyring).add(unit, rsa_key)
+        store_key(unit, keyring, rsa_key, state="active", signs_from=clock.utc_now())
     identity = await open_identity(log, keyring, IdentityOptions(guessing=AT_ONCE))
     identity.passwords._argon2 = Argon2Hasher(time_cost=1, memory_cost=64)  # pyright: ignore[reportPrivateUsage]
     identity.passwords._absent_hash = None  # pyright: ignore[reportPrivateUsage]
@@ -203,6 +204,9 @@ CODES = {
     "POST /v1/auth/mfa/verify",
     "POST /v1/auth/mfa/step-up",
     "POST /v1/auth/mfa/totp/confirm",
+    "POST /v1/auth/device/lookup",
+    "POST /v1/auth/device/approve",
+    "POST /v1/auth/device/token",  # 256 bits: nothing to guess, and polled
 }
 """Those that look at a code of a second factor, which has a stricter count: factors/test_guessing."""
 

@@ -99,6 +99,20 @@ def migrate(
 
 
 @app.command()
+def pair(
+    code: Annotated[str | None, typer.Argument(help="The code that the device shows.")] = None,
+    name: Annotated[str, typer.Option("--user", help="Whose account it gets into.")] = "admin",
+    url: Annotated[str | None, typer.Option(help="Where the phone reaches the server.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not show the device and ask.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Sign a phone in by a QR code and a few letters, without a password."""
+    from homeport.cli.pair import pair_device
+
+    pair_device(code=code, name=name, url=url, yes=yes, as_json=as_json)
+
+
+@app.command()
 def openapi(
     output: Annotated[Path | None, typer.Option(help="Write to a file, not to stdout.")] = None,
 ) -> None:

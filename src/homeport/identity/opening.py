@@ -20,7 +20,9 @@ from homeport.identity.guard import Guard, GuardPolicy, remove_forgotten
 from homeport.identity.key_rotation import KeyRotation
 from homeport.identity.mint import TokenMint
 from homeport.identity.models import RefreshToken, SetupLink
+from homeport.identity.pairing.models import Pairing
 from homeport.identity.passwords import HasherName, Passwords
+from homeport.identity.public_address import PublicAddress
 from homeport.identity.registration import Registration
 from homeport.identity.signing_keys import SigningKeys
 from homeport.identity.tickets import StreamTickets, remove_expired
@@ -37,6 +39,7 @@ class IdentityOptions:
     Attributes:
         issuer: The `iss` and `aud` of access tokens; the same on all nodes and for ever.
         server_names: Host names of this server: no password is made of them.
+        public_url: Where people reach this server; None: whatever they ask.
     """
 
     registration: Literal["open", "invite", "closed"] = "open"
@@ -48,6 +51,7 @@ class IdentityOptions:
     password_hasher: HasherName = "argon2id"  # noqa: S105 - the name of a function
     password_min_length: int = 8
     server_names: tuple[str, ...] = ()
+    public_url: str | None = None
     guessing: GuardPolicy = field(default_factory=GuardPolicy)
 
 
@@ -56,6 +60,8 @@ class Identity:
 
     def __init__(self, log: EventLog, keyring: KeyRing, options: IdentityOptions) -> None:
         self._log = log
+        self._keyring = keyring
+        self.public = PublicAddress(options.public_url)
         self.signing_keys = SigningKeys(log, keyring)
         self.key_rotation = KeyRotation(
             log,
@@ -99,6 +105,8 @@ class Identity:
             Registration: self.registration,
             StreamTickets: self.tickets,
             Totp: self.totp,
+            KeyRing: self._keyring,
+            PublicAddress: self.public,
         }
 
     async def upkeep(self) -> None:
@@ -116,6 +124,7 @@ class Identity:
             await session.execute(delete(SetupLink).where(SetupLink.expires_at < now))
             await remove_expired(session)
             await pending.remove_expired(session, now=now)
+            await session.execute(delete(Pairing).where(Pairing.expires_at < now))
             await remove_forgotten(session)
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0012_members"
+HEAD = "0013_pairings"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -39,6 +39,9 @@ PUBLIC: Final = frozenset(
         "POST /v1/auth/login",
         "POST /v1/auth/refresh",  # the token is the proof
         "POST /v1/auth/mfa/verify",  # so is the token of half a sign-in, with a code
+        "POST /v1/auth/device/authorize",  # a device that nobody knows yet
+        "POST /v1/auth/device/token",  # its code is the proof
+        "GET /pair",
     }
 )
 """What answers without a caller."""

@@ -1,29 +1,15 @@
-"""Reads a sign-in, which comes as JSON or as OAuth 2's form: a FastAPI parameter takes one."""
+"""Reads a sign-in, which comes as JSON or as OAuth 2's form."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.requests import Request
 
+from homeport.identity.router.form_body import described, json_or_form
 from homeport.identity.schemas import LoginBody, LoginForm
-from homeport.kernel.errors import Unprocessable, UnsupportedMedia
 
-_JSON: Final = "application/json"
-_FORM: Final = "application/x-www-form-urlencoded"
-_MAX_FIELDS: Final = 16
-
-SIGN_IN_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            _JSON: {"schema": LoginBody.model_json_schema()},
-            _FORM: {"schema": LoginForm.model_json_schema()},
-        },
-    }
-}
+SIGN_IN_BODY: Final[dict[str, Any]] = described(LoginBody, LoginForm)
 
 
 async def sign_in_body(request: Request) -> LoginBody | LoginForm:
@@ -33,24 +19,4 @@ async def sign_in_body(request: Request) -> LoginBody | LoginForm:
         RequestValidationError: It does not fit its schema.
         UnsupportedMedia: It is neither JSON nor a form.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    try:
-        if kind == _JSON:
-            return LoginBody.model_validate_json(await request.body())
-        if kind == _FORM:
-            return LoginForm.model_validate(await _fields(request))
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
-        ) from None
-    raise UnsupportedMedia(f"Send {_JSON} or {_FORM}.")
-
-
-async def _fields(request: Request) -> dict[str, Any]:
-    async with request.form(max_fields=_MAX_FIELDS) as form:
-        fields = form.multi_items()
-    found = dict(fields)
-    if len(found) != len(fields):
-        raise Unprocessable("A field of the form stands twice.")
-    return found
+    return await json_or_form(request, json=LoginBody, form=LoginForm)

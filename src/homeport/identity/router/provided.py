@@ -15,9 +15,11 @@ from homeport.identity.factors.totp import Totp
 from homeport.identity.guard import Guard
 from homeport.identity.mint import TokenMint
 from homeport.identity.passwords import Passwords
+from homeport.identity.public_address import PublicAddress
 from homeport.identity.registration import Registration
 from homeport.identity.roles import ACCOUNT_MANAGE
 from homeport.identity.signing_keys import SigningKeys
+from homeport.kernel.crypto import KeyRing
 from homeport.kernel.http.provide import provided
 
 Log = Annotated[EventLog, provided(EventLog)]
@@ -29,6 +31,8 @@ Keys = Annotated[SigningKeys, provided(SigningKeys)]
 Guarding = Annotated[Guard, provided(Guard)]
 GuardingCodes = Annotated[CodeGuard, provided(CodeGuard)]
 Registering = Annotated[Registration, provided(Registration)]
+Ring = Annotated[KeyRing, provided(KeyRing)]
+Public = Annotated[PublicAddress, provided(PublicAddress)]
 Apps = Annotated[Totp, provided(Totp)]
 Figures = Annotated[Activity, provided(Activity)]
 

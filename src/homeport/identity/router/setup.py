@@ -14,8 +14,8 @@ from homeport.identity.errors import NotFromHere, SetupLinkSpent, WeakPassword
 from homeport.identity.models import SetupLink, User
 from homeport.identity.opaque import hashed
 from homeport.identity.repository import find_setup_link, get_account
+from homeport.identity.router.pages import done_page, form_page, refusal_page
 from homeport.identity.router.provided import Hashing, Live, Log
-from homeport.identity.router.setup_page import done_page, form_page, refusal_page
 from homeport.identity.schemas import SetupForm
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.passwords import use_setup_link

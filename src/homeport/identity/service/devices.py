@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, update
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, update
 
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.account import (
@@ -14,6 +16,7 @@ from homeport.eventlog.catalogue.account import (
 from homeport.identity.factors import pending
 from homeport.identity.mint import TokenMint, TokenPair
 from homeport.identity.models import Device, User
+from homeport.identity.pairing.models import Pairing
 from homeport.identity.repository import live_device
 from homeport.identity.visit import Visit
 from homeport.kernel import clock
@@ -29,11 +32,13 @@ async def open_device(
     method: LoginMethod,
     scopes: frozenset[str] | None,
     verified: bool = False,
+    not_after: datetime | None = None,
 ) -> TokenPair:
     """Signs `user` in: a device, its first refresh token, and the pair to hand over.
 
     Args:
         verified: A second factor was shown.
+        not_after: When the sign-in ends at the latest; None is the usual absolute lifetime.
     """
     now = clock.utc_now()
     device = Device(
@@ -44,7 +49,7 @@ async def open_device(
         scopes=None if scopes is None else sorted(scopes),
         created_at=now,
         last_seen_at=now,
-        expires_at=now + mint.absolute,
+        expires_at=min(now + mint.absolute, not_after or now + mint.absolute),
         revoked_at=None,
         verified_at=now if verified else None,
     )
@@ -77,8 +82,9 @@ async def revoke_device(
 async def revoke_devices(
     unit: Unit, *, user_id: str, reason: DeviceEnd, actor: str, keep: str | None = None
 ) -> int:
-    """Ends every sign-in of `user_id` but `keep`, and those halfway; returns how many."""
+    """Ends every sign-in of `user_id` but `keep`, and those under way; returns how many."""
     await pending.abandon(unit.session, user_id)
+    await unit.session.execute(delete(Pairing).where(Pairing.user_id == user_id))
     which = () if keep is None else (Device.id != keep,)
     return len(await _end(unit, user_id, reason, actor, *which))
 

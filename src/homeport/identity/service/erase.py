@@ -5,9 +5,22 @@ from __future__ import annotations
 from sqlalchemy import delete
 
 from homeport.eventlog import Erased, Unit
+from homeport.identity.factors.models import PendingSignIn, RecoveryCode, TotpFactor
 from homeport.identity.models import ApiKey, Device, SetupLink, StreamTicket, User
+from homeport.identity.pairing.models import Pairing
 
 GONE = "erased"
+PROOFS = (
+    ApiKey,
+    Device,
+    Pairing,
+    PendingSignIn,
+    RecoveryCode,
+    SetupLink,
+    StreamTicket,
+    TotpFactor,
+)
+"""Tables that hold what proves an owner."""
 
 
 async def blank(unit: Unit, erased: Erased) -> None:
@@ -21,5 +34,5 @@ async def blank(unit: Unit, erased: Erased) -> None:
     user.username = user.username_key = f"{GONE}:{user.id}"
     user.email = user.email_key = f"{user.id}@{GONE}.invalid"
     user.password_hash, user.preferences, user.is_active = None, {}, False
-    for table in (ApiKey, Device, SetupLink, StreamTicket):
+    for table in PROOFS:
         await unit.session.execute(delete(table).where(table.user_id == user.id))

@@ -1,4 +1,4 @@
-"""The pages of the one-time link: no script, no foreign resource, nothing to cache."""
+"""Pages for people: the one-time link, pairing. No script, nothing foreign, nothing to cache."""
 
 from __future__ import annotations
 
@@ -55,6 +55,25 @@ def done_page(*, username: str) -> HTMLResponse:
     return _page(
         f"<h1>Done</h1><p>The password of <strong>{escape(username)}</strong> is set, and every "
         "device that was signed in is signed out. This link is used up; you may close the page.</p>"
+    )
+
+
+def pair_page(*, address: str, user_code: str | None) -> HTMLResponse:
+    """How a device is let in, on that device or on another one."""
+    shown = escape(user_code or "WDJB-MJHT")
+    asks = (
+        f"<p>A device asks to be let in and shows <strong>{shown}</strong>. Does it? Then let it "
+        "in:</p>"
+        if user_code
+        else f"<p>To sign a device in, choose &ldquo;pair&rdquo; in its Homeport app and give it "
+        f"the address <strong>{escape(address)}</strong>. It shows a code such as "
+        f"<strong>{shown}</strong>. Let it in:</p>"
+    )
+    return _page(
+        f"<h1>Pair a device</h1>{asks}<ul><li>on the machine that runs Homeport: "
+        f"<code>homeport pair {shown}</code></li><li>or where you are signed in: approve the code "
+        "there</li></ul><p>Never let a code in that somebody sent you: it lets <em>their</em> "
+        "device into your account.</p>"
     )
 
 
