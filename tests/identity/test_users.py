@@ -161,3 +161,17 @@ async def test_users_when_a_key_lacks_the_scope_then_its_holders_role_does_not_h
     assert (await door.call("GET", USERS, token=key)).status == 200
     refused = await door.call("DELETE", f"{USERS}/{admin.id}", token=key)
     assert (refused.status, refused.code) == (403, "auth.scope-required")
+
+
+async def test_user_when_locked_then_an_admin_unlocks(door: Door) -> None:
+    admin, ada = await with_roles(door, "admin", "admin"), await door.register("ada")
+    guard = door.identity.guard
+    await guard.admit(subject=ada.id, address=None)
+    place = f"{USERS}/{ada.id}/unlock"
+    for told in ("Unlocked.", "There was nothing to unlock."):
+        answer = await door.call("POST", place, token=admin.access)
+        assert (answer.status, answer.json["message"]) == (200, told)
+    refused = await door.call("POST", place, token=ada.access)
+    assert (refused.status, refused.code) == (403, "auth.role-required")
+    unlocked = [event for event in await door.events(ada.id) if event.kind == "login.unlocked"]
+    assert [event.actor for event in unlocked] == [f"user:{admin.id}"]

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from homeport.identity.errors import AccountNotFound
 from homeport.identity.models import User
 from homeport.identity.names import folded
+from homeport.identity.service.erase import IS_ERASED
 from homeport.kernel.ids import is_id
 
 MOST_COUNTED: Final = 10_000
@@ -53,18 +54,19 @@ async def account_by_id(session: AsyncSession, user_id: str) -> User:
     """Somebody's account, afresh.
 
     Raises:
-        AccountNotFound: There is none.
+        AccountNotFound: There is none, or nothing is left of it.
     """
     found = None
     if is_id(user_id):
-        found = await session.get(User, user_id, populate_existing=True)
+        query = select(User).where(User.id == user_id, ~IS_ERASED)
+        found = await session.scalar(query.execution_options(populate_existing=True))
     if found is None:
         raise AccountNotFound(f"No account {user_id[:64]!r}.")
     return found
 
 
 def _chosen(wanted: Wanted) -> list[ColumnElement[bool]]:
-    where: list[ColumnElement[bool]] = []
+    where: list[ColumnElement[bool]] = [~IS_ERASED]
     if wanted.status == "deleted":
         where.append(User.deleted_at.is_not(None))
     elif wanted.status is not None:

@@ -9,7 +9,7 @@ Forbidden
 ├── AccountDisabled, NotFromHere, OriginMissing
 └── RegistrationClosed, InvitationRequired
 Conflict
-├── EmailTaken, UsernameTaken, LastAdmin
+├── EmailTaken, UsernameTaken, LastAdmin, AccountErased
 └── TooManyKeys
 Unprocessable
 ├── WeakPassword, PasswordUnchanged
@@ -156,6 +156,13 @@ class LastAdmin(Conflict):
 
     code = "account.last-admin"
     title = "This is the last active admin"
+
+
+class AccountErased(Conflict):
+    """The account was deleted too long ago: what it held is gone, or going."""
+
+    code = "account.erased"
+    title = "This deletion cannot be taken back any more"
 
 
 class WeakPassword(Unprocessable):

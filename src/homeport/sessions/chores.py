@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from sqlalchemy import select
+
 from homeport.dispatch.dispatcher import Dispatcher
-from homeport.eventlog import EventLog
+from homeport.eventlog import Eraser, EventLog
+from homeport.identity.models import User
+from homeport.identity.service.accounts import KEPT
+from homeport.identity.service.erase import IS_ERASED
+from homeport.kernel import clock
 from homeport.kernel.db import Database
 from homeport.sessions.access import stream_of
 from homeport.sessions.service.answer import expire, overdue
+from homeport.sessions.service.delete import Deletion
+from homeport.sessions.service.erase_account import erase_account
+
+AT_ONCE: Final = 20
 
 
 async def expire_approvals(log: EventLog, database: Database, dispatcher: Dispatcher) -> int:
@@ -22,3 +34,19 @@ async def expire_approvals(log: EventLog, database: Database, dispatcher: Dispat
             await expire(unit, question)
         dispatcher.wake()
     return len(questions)
+
+
+async def erase_deleted_accounts(log: EventLog, eraser: Eraser, deletion: Deletion) -> int:
+    """Erases what accounts hold whose deletion nobody has taken back in time; returns how many.
+
+    Raises:
+        SessionBusy: A run of one of them has not ended yet; the next step goes on.
+        Unavailable: The database is busy or does not answer; the next step goes on.
+    """
+    over = User.deleted_at < clock.utc_now() - KEPT
+    async with log.database.read() as session:
+        due = select(User.id).where(over, ~IS_ERASED).order_by(User.deleted_at).limit(AT_ONCE)
+        found = (await session.scalars(due)).all()
+    for user_id in found:
+        await erase_account(log, eraser, deletion, user_id=user_id)
+    return len(found)

@@ -30,7 +30,7 @@ from homeport.runs.turn import Turns
 from homeport.runs.workbench import Workbenches
 from homeport.sandbox import open_sandbox
 from homeport.sandbox.port import Rung, Sandbox
-from homeport.sessions.chores import expire_approvals
+from homeport.sessions.chores import erase_deleted_accounts, expire_approvals
 from homeport.sessions.policy import SessionPolicy
 from homeport.sessions.service import erase
 from homeport.sessions.service.closing import Sessions
@@ -142,8 +142,12 @@ async def runs(house: House) -> None:
     async def sweep() -> int:
         return await erase.sweep(events, eraser)
 
+    async def forget() -> int:
+        return await erase_deleted_accounts(events, eraser, deletion)
+
     house.chore("approvals.expire", every(EXPIRY_S, expire))
     house.chore("sessions.sweep", every(SWEEP_S, sweep))
+    house.chore("accounts.erase", every(SWEEP_S, forget))
 
 
 def _limits(settings: Settings) -> Limits:

@@ -60,7 +60,9 @@ async def delete_profile(
         user = await get_account(unit.session, caller.user_id)
         await delete_account(unit, user_id=caller.user_id, actor=caller.actor)
     live.forget_user(caller.user_id)
-    return DeletedView(message="The account is deleted.", email=user.email)
+    return DeletedView(
+        message="The account is deleted. What it holds is erased after 30 days.", email=user.email
+    )
 
 
 @router.post("/reset-api-key")

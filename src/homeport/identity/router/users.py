@@ -18,6 +18,7 @@ from homeport.identity.directory import (
 )
 from homeport.identity.directory_schemas import AccountChange, AccountPage, AccountView
 from homeport.identity.factors.step_up import needs_verified
+from homeport.identity.guard import unlock
 from homeport.identity.roles import ROLES, USERS_MANAGE, USERS_READ
 from homeport.identity.router.provided import Live, Log
 from homeport.identity.schemas import DoneView
@@ -129,3 +130,13 @@ async def delete_user(user_id: str, caller: Manager, log: Log, live: Live) -> Do
         await delete_account(unit, user_id=user_id, actor=caller.actor)
     live.forget_user(user_id)
     return DoneView(message="The account is deleted; an admin can take that back for 30 days.")
+
+
+@router.post("/{user_id}/unlock")
+async def unlock_user(user_id: str, caller: Manager, log: Log) -> DoneView:
+    """Ends the lock after too many wrong passwords or codes, and forgets them."""
+    async with log.database.read() as session:
+        await account_by_id(session, user_id)
+    async with log.unit(account_stream(user_id)) as unit:
+        unlocked = await unlock(unit, user_id=user_id, actor=caller.actor)
+    return DoneView(message="Unlocked." if unlocked else "There was nothing to unlock.")

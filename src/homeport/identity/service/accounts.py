@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, Final, Literal
 
 import orjson
@@ -18,7 +19,7 @@ from homeport.eventlog.catalogue.account import (
     AccountUpdated,
     RolesChanged,
 )
-from homeport.identity.errors import LastAdmin, PreferencesTooLarge, UnknownRole
+from homeport.identity.errors import AccountErased, LastAdmin, PreferencesTooLarge, UnknownRole
 from homeport.identity.models import User
 from homeport.identity.names import folded
 from homeport.identity.repository import get_account, other_active_admins
@@ -28,6 +29,8 @@ from homeport.identity.service.devices import revoke_devices
 from homeport.kernel import clock
 
 MAX_PREFERENCES: Final = 16_384
+KEPT: Final = timedelta(days=30)
+"""So long after the deletion of an account it can be taken back; then what it holds is erased."""
 
 
 def account_stream(user_id: str) -> str:
@@ -127,14 +130,20 @@ async def disable_account(unit: Unit, *, user_id: str, actor: str) -> None:
 
 
 async def enable_account(unit: Unit, *, user_id: str, actor: str) -> None:
-    """Switches an account on again, also one that was deleted; its owner signs in anew."""
+    """Switches an account on again, also one that was deleted; its owner signs in anew.
+
+    Raises:
+        AccountErased: It was deleted too long ago.
+    """
     kept = User.deleted_at.is_(None)
     if await _changed(unit, user_id, and_(User.is_active.is_(False), kept), is_active=True):
         unit.append(account_stream(user_id), AccountEnabled(), actor=actor)
-    elif await _changed(
-        unit, user_id, User.deleted_at.is_not(None), is_active=True, deleted_at=None
-    ):
+        return
+    in_time = User.deleted_at >= clock.utc_now() - KEPT
+    if await _changed(unit, user_id, in_time, is_active=True, deleted_at=None):
         unit.append(account_stream(user_id), AccountRestored(), actor=actor)
+    elif not (await get_account(unit.session, user_id)).is_active:
+        raise AccountErased
 
 
 async def delete_account(unit: Unit, *, user_id: str, actor: str) -> None:

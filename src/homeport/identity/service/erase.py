@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from sqlalchemy import String, delete, literal
 
 from homeport.eventlog import Erased, Unit
 from homeport.identity.factors.models import PendingSignIn, RecoveryCode, TotpFactor
@@ -21,6 +21,8 @@ PROOFS = (
     TotpFactor,
 )
 """Tables that hold what proves an owner."""
+IS_ERASED = User.email_key == literal(f"{GONE}:", String).concat(User.id)
+"""Selects the accounts of which a row is left and nothing else."""
 
 
 async def blank(unit: Unit, erased: Erased) -> None:
@@ -31,8 +33,9 @@ async def blank(unit: Unit, erased: Erased) -> None:
     user = await unit.session.get(User, erased.subject)
     if user is None or not erased.whole:
         return
-    user.username = user.username_key = f"{GONE}:{user.id}"
-    user.email = user.email_key = f"{user.id}@{GONE}.invalid"
+    # No address and no name has a colon: whoever registers cannot stand in the way.
+    user.username = user.username_key = user.email_key = f"{GONE}:{user.id}"
+    user.email = f"{user.id}@{GONE}.invalid"
     user.password_hash, user.preferences, user.is_active = None, {}, False
     for table in PROOFS:
         await unit.session.execute(delete(table).where(table.user_id == user.id))
