@@ -159,6 +159,16 @@ class Settings(BaseSettings):
         default=(), description="host:port or CIDR that may be called although not public"
     )
 
+    audit_seal_events: int = Field(
+        default=1_000, ge=1, description="a seal is due when so many events are not sealed"
+    )
+    audit_seal_seconds: float = Field(
+        default=300.0, gt=0, description="or when there is one and the last seal is so old"
+    )
+    audit_anchor_file: Path | None = Field(
+        default=None, description="this node's copy of the seals; default: in DATA_DIR/anchors"
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     debug: bool = False
@@ -187,6 +197,12 @@ class Settings(BaseSettings):
     def workspace_path(self) -> Path:
         """WORKSPACE_DIR, expanded."""
         return (self.workspace_dir or self.data_path / "workspaces").expanduser()
+
+    @property
+    def anchor_path(self) -> Path:
+        """AUDIT_ANCHOR_FILE, or this node's file in DATA_DIR/anchors."""
+        name = f"{self.node_id or 'seals'}.jsonl"
+        return (self.audit_anchor_file or self.data_path / "anchors" / name).expanduser()
 
     @property
     def effective_database_url(self) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from homeport import __version__
-from homeport.cli import keys, secrets, user
+from homeport.cli import audit, keys, secrets, user
 from homeport.cli.collecting import nothing_collected
 from homeport.cli.exits import CANNOT_START, FAILED
 from homeport.cli.settings import read_settings
@@ -25,6 +25,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 the server cannot start, 130 interrupted.",
 )
 app.add_typer(user.app, name="user")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secrets.app, name="secrets")
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]

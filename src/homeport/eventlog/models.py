@@ -83,3 +83,29 @@ class SegmentRow(Model):
     stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"), primary_key=True)
     ordinal: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SealRow(Model):
+    """A signed root over the heads in `seal_heads`; see `seal.Seal` for the columns."""
+
+    __tablename__ = "seals"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[int] = mapped_column(BigInteger)
+    position: Mapped[int] = mapped_column(BigInteger)
+    heads: Mapped[int] = mapped_column(Integer)
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    previous: Mapped[bytes] = mapped_column(LargeBinary)
+    key: Mapped[bytes] = mapped_column(LargeBinary)
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SealedHeadRow(Model):
+    """How a stream ended when it was sealed."""
+
+    __tablename__ = "seal_heads"
+
+    seal_id: Mapped[int] = mapped_column(ForeignKey("seals.id"), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(80), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0013_pairings"
+HEAD = "0014_seals"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from homeport.settings import Settings
-from homeport.wiring import agent, ground, nodes, people
+from homeport.wiring import agent, audit, ground, nodes, people
 from homeport.wiring.house import House, refuse_unsafe
 
 ROOMS: tuple[Callable[[House], Awaitable[None]], ...] = (
@@ -14,6 +14,7 @@ ROOMS: tuple[Callable[[House], Awaitable[None]], ...] = (
     nodes.wakeups,
     ground.eventlog,
     people.identity,
+    audit.audit,
     people.projects,
     agent.models,
     agent.sandbox,

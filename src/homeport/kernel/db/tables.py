@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from homeport.kernel.db.base import Model, UTCDateTime
@@ -25,3 +25,17 @@ class IdempotencyKeyRow(Model):
     digest: Mapped[str] = mapped_column(String(64))
     thing_id: Mapped[str] = mapped_column(String(36))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class LeaderRow(Model):
+    """Who does a chore that one node does for all.
+
+    Attributes:
+        until_ms: End of the lease; milliseconds of the database's clock.
+    """
+
+    __tablename__ = "leaders"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(80))
+    until_ms: Mapped[int] = mapped_column(BigInteger)

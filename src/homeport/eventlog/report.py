@@ -1,0 +1,33 @@
+"""What a verification tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from homeport.eventlog.chain import Finding
+from homeport.eventlog.seal import Seal
+
+MOST_FINDINGS = 1_000
+
+
+@dataclass(slots=True)
+class Report:
+    """What was verified, and what is wrong with it.
+
+    Attributes:
+        findings: The first 1,000.
+        last_seal: The newest one; None when nothing was sealed.
+    """
+
+    events: int = 0
+    erased: int = 0
+    streams: int = 0
+    seals: int = 0
+    anchors: int = 0
+    last_seal: Seal | None = None
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    def add(self, finding: Finding) -> None:
+        """Takes a finding in."""
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(finding)
