@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +12,8 @@ from starlette.middleware import Middleware
 
 from homeport import __version__
 from homeport.kernel.http.errors import install_error_handlers
-from homeport.kernel.http.middleware import CORS, Bodies, Edge, Hosts, Targets
+from homeport.kernel.http.middleware import CORS, Bodies, Edge, Hosts, Rates, Targets
+from homeport.kernel.http.middleware.edge import QUIET_PATHS
 from homeport.kernel.http.openapi import describe, operation_id
 from homeport.kernel.http.provide import Services
 from homeport.settings import Settings
@@ -20,6 +22,8 @@ from homeport.wiring.rules import rules_of
 
 DESCRIPTION = "Drive a coding agent from any device, and lose nothing of what it says or does."
 ENVELOPE = 1 << 16  # bytes around a file in JSON
+STREAMS = re.compile(r"/v1/sessions/[^/]+/(?:stream|events)")
+WITH_TOKEN = frozenset({"/v1/auth/refresh", "/v1/auth/device/token"})
 
 
 def create_app(settings: Settings, *, house: House | None = None) -> FastAPI:
@@ -67,6 +71,9 @@ def layers(settings: Settings) -> list[Middleware]:
     https = (settings.public_url or "").startswith("https://")
     # Base64 makes four bytes out of three.
     file_body = settings.max_file_size * 4 // 3 + ENVELOPE
+    rates = [Middleware(Rates, exempt=QUIET_PATHS, streams=STREAMS, with_token=WITH_TOKEN)]
+    if not settings.rate_limit_enabled:
+        rates.clear()
     return [
         Middleware(Edge, https=https),
         Middleware(
@@ -77,6 +84,7 @@ def layers(settings: Settings) -> list[Middleware]:
         ),
         Middleware(CORS, origins=settings.cors_origins, public_url=settings.public_url),
         Middleware(Targets),
+        *rates,
         Middleware(Bodies, limit=settings.max_request_size, larger={"/v1/files/": file_body}),
     ]
 

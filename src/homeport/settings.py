@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     )
     redis_url: str | None = Field(
         default=None,
-        description="a Redis or Valkey for the wake-ups between nodes; default: PostgreSQL's own",
+        description="a Redis or Valkey for wake-ups between nodes and common rate limits",
     )
 
     anthropic_api_key: SecretStr | None = Field(
@@ -73,6 +73,19 @@ class Settings(BaseSettings):
         default=(), description="CIDRs whose X-Forwarded-* is believed"
     )
     public_url: str | None = Field(default=None, description="the address that people see")
+    rate_limit_enabled: bool = Field(default=True, description="refuse what is too much (429)")
+    rate_limit_requests: int = Field(
+        default=100,
+        ge=1,
+        description="requests in a period of an account, and of an address without one",
+    )
+    rate_limit_period: int = Field(default=60, ge=1, description="seconds")
+    rate_limit_streams: int = Field(
+        default=600, ge=1, description="streams and long-polls opened in a period by an account"
+    )
+    rate_limit_refreshes: int = Field(
+        default=60, ge=1, description="uses of one refresh token in a period"
+    )
     registration: Literal["open", "invite", "closed"] = Field(
         default="open", description="who may make an account"
     )

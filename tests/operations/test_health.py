@@ -38,7 +38,7 @@ async def two() -> int:
 
 
 def application(operations: Operations) -> FastAPI:
-    app = FastAPI(middleware=layers(Settings()))
+    app = FastAPI(middleware=layers(Settings(rate_limit_enabled=False)))
     install_error_handlers(app)
     app.include_router(router)
     app.state.services = Services({Operations: operations})

@@ -136,6 +136,9 @@ class Server:
             "PYTHONUNBUFFERED": "1",
             # Many tests share a server and one address; the limits have tests of their own.
             "LOGIN_FAILURES_PER_MINUTE": "0",
+            "RATE_LIMIT_REQUESTS": "1000000",
+            "RATE_LIMIT_STREAMS": "1000000",
+            "RATE_LIMIT_REFRESHES": "1000000",
             **self.settings,
         }
 

@@ -32,6 +32,7 @@ from homeport.identity.errors import (
 )
 from homeport.identity.roles import PERMISSIONS, roles_with
 from homeport.kernel.errors import Unauthenticated
+from homeport.kernel.http.middleware.rates import count_account, count_nobody
 from homeport.kernel.http.provide import services_of
 
 
@@ -169,15 +170,21 @@ async def identified(
 
     Raises:
         Unauthenticated: Nobody proved anything.
+        RateLimited: There are too many requests of this account, or of nobody from this address.
     """
-    callers: Callers = services_of(connection).get(Callers)
     if bearer is not None and key is not None and bearer != key:
         raise AmbiguousCredential
-    if bearer is not None:
-        return await callers.identify(bearer, keys_only=False)
-    if key is not None:
-        return await callers.identify(key, keys_only=True)
-    raise Unauthenticated("Send an access token or an API key as Authorization: Bearer.")
+    credential = key if bearer is None else bearer
+    if credential is None:
+        raise Unauthenticated("Send an access token or an API key as Authorization: Bearer.")
+    callers: Callers = services_of(connection).get(Callers)
+    try:
+        caller = await callers.identify(credential, keys_only=bearer is None)
+    except CredentialRefused:
+        await count_nobody(connection.scope)
+        raise
+    await count_account(connection.scope, caller.user_id)
+    return caller
 
 
 async def _signed_in(

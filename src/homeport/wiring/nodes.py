@@ -39,6 +39,16 @@ async def wakeups(house: House) -> None:
     house.checks["wakeups"] = state
 
 
+def refuse_without_redis() -> None:
+    """Passes where the redis package is installed.
+
+    Raises:
+        RedisMissing: It is not.
+    """
+    if importlib.util.find_spec("redis") is None:
+        raise RedisMissing("REDIS_URL needs the redis package: pip install 'homeport[redis]'")
+
+
 async def _carrier(settings: Settings, database: Database) -> Carrier | None:
     if database.dialect == "sqlite":
         return None
@@ -46,8 +56,7 @@ async def _carrier(settings: Settings, database: Database) -> Carrier | None:
         from homeport.kernel.wakeups.postgresql import PostgreSQLCarrier  # asyncpg is optional
 
         return PostgreSQLCarrier(database)
-    if importlib.util.find_spec("redis") is None:
-        raise RedisMissing("REDIS_URL needs the redis package: pip install 'homeport[redis]'")
+    refuse_without_redis()
     from homeport.kernel.wakeups.redis import RedisCarrier  # optional, and slow to import
 
     async with database.read() as session:

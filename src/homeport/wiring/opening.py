@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from homeport.settings import Settings
-from homeport.wiring import agent, audit, ground, nodes, people
+from homeport.wiring import agent, audit, ground, limits, nodes, people
 from homeport.wiring.house import House, refuse_unsafe
 
 ROOMS: tuple[Callable[[House], Awaitable[None]], ...] = (
     ground.storage,
     nodes.wakeups,
+    limits.limits,
     ground.eventlog,
     people.identity,
     audit.audit,

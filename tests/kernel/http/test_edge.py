@@ -90,6 +90,7 @@ async def broken_stream() -> StreamingResponse:
 def url() -> Iterator[str]:
     settings = Settings(
         max_request_size=LIMIT,
+        rate_limit_enabled=False,
         trusted_hosts=("*.example.com", "home.test"),
         cors_origins=("https://app.test", "null"),
     )
@@ -292,7 +293,9 @@ async def test_headers_when_anything_is_answered_then_they_are_all_there(
 async def test_headers_when_people_come_over_tls_then_transport_is_strict(
     http: aiohttp.ClientSession,
 ) -> None:
-    app = FastAPI(middleware=layers(Settings(public_url="https://home.test")))
+    app = FastAPI(
+        middleware=layers(Settings(public_url="https://home.test", rate_limit_enabled=False))
+    )
     install_error_handlers(app)
     with served(app) as address:
         answer = await ask(http, "GET", f"{address}/nowhere")

@@ -62,7 +62,9 @@ class Below:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     notes: list[str] = []
-    app = FastAPI(middleware=[*layers(Settings()), Middleware(Below, notes=notes)])
+    app = FastAPI(
+        middleware=[*layers(Settings(rate_limit_enabled=False)), Middleware(Below, notes=notes)]
+    )
     app.state.below = notes
     app.include_router(router)
     install_error_handlers(app)

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeport.kernel.redis import RedisURLUnusable
 from homeport.kernel.wakeups import Wakeups
 from homeport.kernel.wakeups import wakeups as module
 from homeport.kernel.wakeups.carrier import Heard
-from homeport.kernel.wakeups.redis import RedisCarrier, RedisURLUnusable
+from homeport.kernel.wakeups.redis import RedisCarrier
 from kernel.wakeups.line import Line
 from support.valkey import Valkey
 from support.wakeups import carried, eventually

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body
+from starlette.requests import Request
 
 from homeport.identity.access import Caller, SignedIn
 from homeport.identity.errors import CredentialRefused, RefreshRefused
@@ -23,16 +24,20 @@ from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import revoke_device, revoke_devices
 from homeport.identity.service.refresh import rotate
 from homeport.identity.visit import VisitOf
+from homeport.kernel.http.middleware.rates import count_token
 
 router = APIRouter(prefix="/v1/auth", tags=["authentication"])
 
 
 @router.post("/refresh")
-async def refresh(body: RefreshBody, log: Log, mint: Mint, live: Live, visit: VisitOf) -> TokenView:
+async def refresh(
+    body: RefreshBody, request: Request, log: Log, mint: Mint, live: Live, visit: VisitOf
+) -> TokenView:
     """Gives a fresh token pair for a refresh token, which is thereby spent."""
     presented = parse_refresh(body.refresh_token)
     if presented is None:
         raise RefreshRefused
+    await count_token(request.scope, presented.token_id)
     async with log.database.read() as session:
         found = await find_refresh(session, presented.token_id, presented.secret_hash)
     if found is None:

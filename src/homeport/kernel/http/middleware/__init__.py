@@ -9,6 +9,7 @@ from homeport.kernel.http.middleware.cors import CORS
 from homeport.kernel.http.middleware.edge import Edge
 from homeport.kernel.http.middleware.exchange import add_headers
 from homeport.kernel.http.middleware.hosts import Hosts
+from homeport.kernel.http.middleware.rates import Rates
 from homeport.kernel.http.middleware.targets import Targets
 
-__all__ = ["CORS", "Bodies", "Edge", "Hosts", "Targets", "add_headers"]
+__all__ = ["CORS", "Bodies", "Edge", "Hosts", "Rates", "Targets", "add_headers"]

@@ -17,6 +17,7 @@ from homeport.kernel.http.middleware.exchange import (
     Tail,
     begin,
     header,
+    headers_at_start,
 )
 from homeport.kernel.ids import new_id
 
@@ -69,8 +70,9 @@ class Edge:
             if not status and message["type"] in STARTS:
                 status = int(message.get("status", 101))
                 elapsed = time.perf_counter() - began
+                more = [*extra, *headers_at_start(scope)]
                 message["headers"] = self._headers(
-                    message.get("headers", ()), extra, request_id, elapsed
+                    message.get("headers", ()), more, request_id, elapsed
                 )
             return send(message)
 

@@ -12,6 +12,7 @@ Tail = Callable[[Receive, Send], Awaitable[None]]
 
 REQUEST_ID = "homeport.request_id"
 RESPONSE_HEADERS = "homeport.response_headers"
+LATE_HEADERS = "homeport.late_headers"
 TAIL = "homeport.tail"
 
 
@@ -20,6 +21,7 @@ def begin(scope: Scope, request_id: str) -> Headers:
     headers: Headers = []
     scope[REQUEST_ID] = request_id
     scope[RESPONSE_HEADERS] = headers
+    scope[LATE_HEADERS] = None
     scope[TAIL] = None
     return headers
 
@@ -39,6 +41,17 @@ async def answer_at_edge(scope: Scope, receive: Receive, send: Send, tail: Tail)
 def add_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:
     """Adds headers to the answer of this request; too late once it has started."""
     cast("Headers", scope[RESPONSE_HEADERS]).extend(headers)
+
+
+def add_headers_at_start(scope: Scope, late: Callable[[], Headers]) -> None:
+    """Adds headers that are made when the answer starts: what they tell may change until then."""
+    scope[LATE_HEADERS] = late
+
+
+def headers_at_start(scope: Scope) -> Headers:
+    """What `add_headers_at_start` was given for, made now."""
+    late: Callable[[], Headers] | None = scope[LATE_HEADERS]
+    return [] if late is None else late()
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:
