@@ -72,6 +72,7 @@ def test_serve_when_a_setting_is_wrong_then_it_is_named_and_not_shown(tmp_path: 
     assert "hunter2" not in result.stderr
 
 
+@pytest.mark.requirement("7")
 @pytest.mark.parametrize(
     ("settings", "named"),
     [

@@ -109,6 +109,7 @@ async def test_register_when_the_password_is_weak_then_the_refusal_says_what_hel
     assert lower.status == 201  # no rule of composition
 
 
+@pytest.mark.requirement("3")
 async def test_register_when_the_password_is_made_of_known_names_then_refused(door: Door) -> None:
     for password in (
         "homeport-99x",
