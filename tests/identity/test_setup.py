@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import timedelta
+from html import escape
 from typing import Literal
 
 import pytest
@@ -15,6 +16,7 @@ from homeport.identity.first_start import FirstAdmin, first_start
 from homeport.identity.models import SetupLink, User
 from homeport.identity.opening import IdentityOptions, open_identity
 from homeport.identity.service.passwords import create_setup_link
+from homeport.kernel.command import this_command
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
 from identity.conftest import Shift
@@ -152,6 +154,8 @@ async def test_setup_when_the_token_is_unknown_then_gone_and_nothing_is_reflecte
         answer = await door.call("GET", f"/setup?token={token}")
         assert answer.status == 410
         assert b"<script" not in answer.body
+        # What the page says can be typed where this process was started.
+        assert f"{escape(this_command())} user reset".encode() in answer.body
 
 
 async def test_setup_when_a_new_link_is_made_then_the_old_one_is_dead(door: Door) -> None:

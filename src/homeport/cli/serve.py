@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
-import shutil
 import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import zip_longest
-from pathlib import Path
 
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
@@ -19,6 +16,7 @@ from homeport import __version__
 from homeport.app import create_app
 from homeport.cli.server import BoundedHTTP, DrainingServer
 from homeport.cli.websocket import BoundedWebSocket
+from homeport.kernel.command import this_command
 from homeport.kernel.errors import Unavailable
 from homeport.kernel.log import configure_log
 from homeport.settings import Settings
@@ -108,15 +106,7 @@ def _announce(host: str, banner: Sequence[tuple[str, str]], port: int) -> None:
     width = max(len(label) for label, _ in lines)
     print(f"\nHomeport {__version__}\n")
     for label, text in lines:
-        told = text.replace("{address}", address).replace("{homeport}", _command())
+        told = text.replace("{address}", address).replace("{homeport}", this_command())
         for name, line in zip_longest((label,), told.splitlines(), fillvalue=""):
             print(f"  {name:<{width}}  {line}")
     print(flush=True)
-
-
-def _command() -> str:
-    """This command as it can be typed where it was typed."""
-    called = sys.argv[0]
-    if Path(called).name == "__main__.py":
-        return f"{shlex.quote(sys.executable)} -m homeport"
-    return "homeport" if shutil.which("homeport") == called else shlex.quote(called)

@@ -12,6 +12,12 @@ from pydantic import AfterValidator, StringConstraints
 USERNAME_MIN, USERNAME_MAX = 2, 64
 EMAIL_MAX = 254
 _USERNAME = re.compile(r"[^\W_](?:[\w.-]*\w)?")
+_TOGETHER = (
+    {"LATIN", "CJK", "HIRAGANA", "KATAKANA"},
+    {"LATIN", "CJK", "HANGUL"},
+    {"LATIN", "CJK", "BOPOMOFO"},
+)
+"""Scripts that one language writes together (Unicode TR 39, 5.2: highly restrictive)."""
 
 
 def folded(name: str) -> str:
@@ -22,6 +28,17 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
+def has_one_script(name: str) -> bool:
+    """Whether the letters of `name` are of one script, or of those that one language mixes.
+
+    A name that mixes others is made to be taken for somebody else's: `\u0430dmin` for `admin`.
+    """
+    letters = (one for one in folded(name) if unicodedata.category(one) in {"Ll", "Lo", "Lt", "Lu"})
+    # The first word of a letter's name is its script: LATIN SMALL LETTER A, CJK UNIFIED IDEOGRAPH.
+    found = {unicodedata.name(letter, "").partition(" ")[0] for letter in letters}
+    return len(found) < 2 or any(found <= together for together in _TOGETHER)
+
+
 def _username(value: str) -> str:
     name = unicodedata.normalize("NFC", value)
     if not USERNAME_MIN <= len(name) <= USERNAME_MAX or not _USERNAME.fullmatch(name):
@@ -29,6 +46,8 @@ def _username(value: str) -> str:
             f"a username has {USERNAME_MIN} to {USERNAME_MAX} letters, digits, '.', '_' or '-', "
             "begins with a letter or digit and does not end with '.' or '-'"
         )
+    if not has_one_script(name):
+        raise ValueError("the letters of a username are of one script")
     return name
 
 
@@ -51,4 +70,6 @@ def username_from(email: str) -> str:
     """A username made of an address, for somebody who chose none."""
     local = re.sub(r"[^\w.-]", "", email.partition("@")[0])
     name = local.strip("._-")[: USERNAME_MAX - 8].rstrip(".-")
+    if not has_one_script(name):
+        name = ""
     return name if len(name) >= USERNAME_MIN else f"user{name}"

@@ -20,6 +20,7 @@ from homeport.identity.schemas import SetupForm
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.passwords import use_setup_link
 from homeport.kernel import clock
+from homeport.kernel.command import this_command
 
 router = APIRouter(tags=["setup"])
 
@@ -76,7 +77,7 @@ async def _opened(log: EventLog, token: str) -> tuple[SetupLink, User]:
     async with log.database.read() as session:
         link = await find_setup_link(session, hashed(token), now=clock.utc_now())
         if link is None:
-            raise SetupLinkSpent("Make a new one on that machine: homeport user reset")
+            raise SetupLinkSpent(f"Make a new one on that machine: {this_command()} user reset")
         return link, await get_account(session, link.user_id)
 
 
