@@ -41,7 +41,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         USER: _EVERYONE,
         "developer": _EVERYONE | {DIAGNOSTICS_READ},
         "analyst": _EVERYONE | {ANALYTICS_READ},
-        "moderator": _EVERYONE | {CONTENT_MODERATE, USERS_READ},
+        "moderator": _EVERYONE | {AUDIT_READ, CONTENT_MODERATE, USERS_READ},
         ADMIN: PERMISSIONS,
     }
 )

@@ -11,6 +11,7 @@ from homeport.operations import router as operations
 from homeport.projects import router as projects
 from homeport.projects.members.router import router as members
 from homeport.providers import router as providers
+from homeport.readers.audit import router as audit
 from homeport.readers.history import router as history
 from homeport.readers.stream import router as stream
 from homeport.readers.stream.websocket import router as sockets
@@ -29,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     stream.router,
     sockets,
     tickets,
+    audit,
     runs.router,
     providers.router,
     openai.router,
