@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
 
+from support.authenticator import Authenticator
 from support.client import ask
 
 PASSWORD = "crimson-otter-plays-9-flutes"
@@ -167,8 +169,7 @@ class Stage:
         asking = (await self.done("POST", "/v1/sessions", session, as_=person.access))["id"]
         await self.said(asking, f"run: echo {canary}", as_=person.access)
         questions = await self.done("GET", "/v1/approvals?status=requested", as_=person.access)
-        login = {"username": person.name, "password": PASSWORD}
-        await self.call("POST", "/v1/auth/login", login, headers={"User-Agent": canary})
+        passkey_id = await self._passkey(person, canary)
         devices = (await self.done("GET", "/v1/auth/devices", as_=person.access))["devices"]
         named: dict[str, Any] = {"name": canary, "scopes": []}
         made_key = await self.done("POST", "/v1/auth/api-keys", named, as_=person.access)
@@ -184,11 +185,26 @@ class Stage:
             "approval_id": questions["approvals"][0]["id"],
             "device_id": next(each["id"] for each in devices if not each["current"]),
             "key_id": made_key["id"],
+            "passkey_id": passkey_id,
             "seq": "1",
             "name": "reference.css",
             "model_id": "demo",
         }
         return Belongings(canary, ids, key, ticket["ticket"])
+
+    async def _passkey(self, person: Person, name: str) -> str:
+        """Gives `person` a passkey, and a second device that signed in with it; its id."""
+        base, port = "/v1/auth/passkeys", urlsplit(self.base_url).port
+        phone = Authenticator(f"http://localhost:{port}")
+        asked = await self.done("POST", f"{base}/register/options", as_=person.access)
+        made = {"credential": phone.create(asked["publicKey"]), "name": name}
+        passkey = await self.done("POST", f"{base}/register/verify", made, as_=person.access)
+        asked = (await self.call("POST", f"{base}/login/options")).json
+        shown = {"credential": phone.get(asked["publicKey"])}
+        headers = {"User-Agent": name}
+        reply = await self.call("POST", f"{base}/login/verify", shown, headers=headers)
+        assert reply.status == 200, reply
+        return passkey["id"]
 
     async def _handshake(self, path: str, headers: Mapping[str, str]) -> Reply:
         """What the handshake of a WebSocket answers; a socket that opens is closed."""

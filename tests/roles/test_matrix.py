@@ -22,6 +22,7 @@ REFUSED = {
 LAST = (
     "/v1/auth/devices/",
     "/v1/auth/api-keys/",
+    "/v1/auth/passkeys/",
     "/v1/sessions/{",
     "/v1/projects/{project_id}/",
     "/v1/projects/{",

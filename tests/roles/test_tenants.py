@@ -15,7 +15,16 @@ from roles.belongings import rows_about
 from roles.stage import Belongings, Person, Reply, Stage
 from support.server import Server
 
-OBJECTS = ("session_id", "run_id", "approval_id", "device_id", "key_id", "project_id", "user_id")
+OBJECTS = (
+    "session_id",
+    "run_id",
+    "approval_id",
+    "device_id",
+    "key_id",
+    "passkey_id",
+    "project_id",
+    "user_id",
+)
 FREE = frozenset({"client_message_id", "client_id", "request_id"})
 """Members that are named like ids and name nothing that is kept for anybody."""
 

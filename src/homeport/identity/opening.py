@@ -21,6 +21,8 @@ from homeport.identity.key_rotation import KeyRotation
 from homeport.identity.mint import TokenMint
 from homeport.identity.models import RefreshToken, SetupLink
 from homeport.identity.pairing.models import Pairing
+from homeport.identity.passkeys.ceremony import RelyingParty
+from homeport.identity.passkeys.models import PasskeyChallenge
 from homeport.identity.passwords import HasherName, Passwords
 from homeport.identity.public_address import PublicAddress
 from homeport.identity.registration import Registration
@@ -40,6 +42,7 @@ class IdentityOptions:
         issuer: The `iss` and `aud` of access tokens; the same on all nodes and for ever.
         server_names: Host names of this server: no password is made of them.
         public_url: Where people reach this server; None: whatever they ask.
+        page_origins: Origins of pages that may call this server.
     """
 
     registration: Literal["open", "invite", "closed"] = "open"
@@ -52,6 +55,7 @@ class IdentityOptions:
     password_min_length: int = 8
     server_names: tuple[str, ...] = ()
     public_url: str | None = None
+    page_origins: tuple[str, ...] = ()
     guessing: GuardPolicy = field(default_factory=GuardPolicy)
 
 
@@ -62,6 +66,7 @@ class Identity:
         self._log = log
         self._keyring = keyring
         self.public = PublicAddress(options.public_url)
+        self.party = RelyingParty(options.public_url, options.page_origins)
         self.signing_keys = SigningKeys(log, keyring)
         self.key_rotation = KeyRotation(
             log,
@@ -107,6 +112,7 @@ class Identity:
             Totp: self.totp,
             KeyRing: self._keyring,
             PublicAddress: self.public,
+            RelyingParty: self.party,
         }
 
     async def upkeep(self) -> None:
@@ -125,6 +131,7 @@ class Identity:
             await remove_expired(session)
             await pending.remove_expired(session, now=now)
             await session.execute(delete(Pairing).where(Pairing.expires_at < now))
+            await session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at < now))
             await remove_forgotten(session)
 
     async def close(self) -> None:

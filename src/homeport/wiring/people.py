@@ -41,6 +41,7 @@ async def identity(house: House) -> None:
         password_min_length=settings.password_min_length,
         server_names=(settings.host,),
         public_url=None if settings.public_url is None else settings.public_url.rstrip("/"),
+        page_origins=settings.cors_origins,
         guessing=GuardPolicy(
             per_minute=settings.login_failures_per_minute,
             delay=timedelta(seconds=settings.login_delay),

@@ -42,11 +42,13 @@ PUBLIC: Final = frozenset(
         "POST /v1/auth/device/authorize",  # a device that nobody knows yet
         "POST /v1/auth/device/token",  # its code is the proof
         "GET /pair",
+        "POST /v1/auth/passkeys/login/options",
+        "POST /v1/auth/passkeys/login/verify",  # the signature is the proof
     }
 )
 """What answers without a caller."""
 
-OWN: Final = frozenset({"session_id", "run_id", "approval_id", "device_id", "key_id"})
+OWN: Final = frozenset({"session_id", "run_id", "approval_id", "device_id", "key_id", "passkey_id"})
 """Names in a path whose object is seen by the person alone whose it is, whatever their role."""
 ANYBODYS: Final = frozenset({"user_id", "model_id", "seq", "name"})
 """Names in a path that the permission alone decides about, or that lie within another object."""

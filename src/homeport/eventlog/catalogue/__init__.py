@@ -7,6 +7,7 @@ from homeport.eventlog.catalogue import factor as factor
 from homeport.eventlog.catalogue import member as member
 from homeport.eventlog.catalogue import message as message
 from homeport.eventlog.catalogue import pairing as pairing
+from homeport.eventlog.catalogue import passkey as passkey
 from homeport.eventlog.catalogue import payload as payload
 from homeport.eventlog.catalogue import project as project
 from homeport.eventlog.catalogue import retired as retired

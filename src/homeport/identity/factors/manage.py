@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sqlalchemy import delete
+
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.factor import (
     FactorMethod,
@@ -20,10 +22,11 @@ from homeport.identity.factors.errors import (
     TotpSetupNotFound,
 )
 from homeport.identity.factors.proof import methods_of
-from homeport.identity.factors.recovery import COUNT, remove_codes, replace_codes
+from homeport.identity.factors.recovery import COUNT, count_codes, remove_codes, replace_codes
 from homeport.identity.factors.step_up import mark_verified
 from homeport.identity.factors.totp import Totp, find_setup, remove_totp
 from homeport.identity.guard import Attempt
+from homeport.identity.passkeys.models import Passkey
 from homeport.identity.service.devices import revoke_devices
 from homeport.kernel import clock
 
@@ -65,6 +68,21 @@ async def disable_totp(unit: Unit, *, caller: Caller) -> None:
     if not await remove_totp(unit.session, caller.user_id):
         raise TotpNotFound
     unit.append(f"account:{caller.user_id}", TotpRemoved(), actor=caller.actor)
+    await factor_removed(unit, caller=caller)
+
+
+async def factor_added(unit: Unit, *, caller: Caller) -> list[str] | None:
+    """After a passkey was added: with the first factor come recovery codes, and others go."""
+    if await count_codes(unit.session, caller.user_id):
+        return None
+    if caller.device_id is not None:
+        await mark_verified(unit.session, caller.device_id, now=clock.utc_now())
+    await _end_others(unit, caller)
+    return await new_codes(unit, caller=caller)
+
+
+async def factor_removed(unit: Unit, *, caller: Caller) -> None:
+    """Ends the other sign-ins, and the recovery codes when nothing is left to stand in for."""
     if not await methods_of(unit.session, caller.user_id):
         await remove_codes(unit.session, caller.user_id)
     await _end_others(unit, caller)
@@ -90,6 +108,7 @@ async def reset_factors(unit: Unit, *, user_id: str, actor: str) -> list[FactorM
     if not methods:
         return methods
     await remove_totp(unit.session, user_id)
+    await unit.session.execute(delete(Passkey).where(Passkey.user_id == user_id))
     await remove_codes(unit.session, user_id)
     unit.append(f"account:{user_id}", SecondFactorsReset(methods=methods), actor=actor)
     await revoke_devices(unit, user_id=user_id, reason=_REASON, actor=actor)

@@ -17,6 +17,8 @@ from homeport.eventlog.catalogue.factor import (
 from homeport.identity.factors.recovery import count_codes, spend_code
 from homeport.identity.factors.totp import Totp, has_totp
 from homeport.identity.guard import Attempt
+from homeport.identity.passkeys.models import Passkey
+from homeport.identity.passkeys.service import has_passkey, note_use
 from homeport.kernel import clock
 
 CodeMethod = Literal["totp", "recovery"]
@@ -30,8 +32,6 @@ class ShownCode:
     code: str = field(repr=False)
     purpose: FactorPurpose
     guess: Attempt
-    address: str | None = None
-    device_id: str | None = None
 
 
 async def methods_of(session: AsyncSession, user_id: str) -> list[FactorMethod]:
@@ -39,12 +39,25 @@ async def methods_of(session: AsyncSession, user_id: str) -> list[FactorMethod]:
 
     Recovery codes are no factor of their own: they stand in for one that is lost.
     """
-    if not await has_totp(session, user_id):
-        return []
-    return ["totp", "recovery"] if await count_codes(session, user_id) else ["totp"]
+    methods: list[FactorMethod] = []
+    if await has_totp(session, user_id):
+        methods.append("totp")
+    if await has_passkey(session, user_id):
+        methods.append("passkey")
+    if methods and await count_codes(session, user_id):
+        methods.append("recovery")
+    return methods
 
 
-async def prove(unit: Unit, totp: Totp, shown: ShownCode, *, user_id: str) -> bool:
+async def prove_code(
+    unit: Unit,
+    *,
+    totp: Totp,
+    shown: ShownCode,
+    user_id: str,
+    address: str | None,
+    device_id: str | None = None,
+) -> bool:
     """Whether the code is right and was not used before; both answers are recorded.
 
     Commit a refusal like a success: its record is what a later look at the account finds.
@@ -56,17 +69,28 @@ async def prove(unit: Unit, totp: Totp, shown: ShownCode, *, user_id: str) -> bo
         right = await spend_code(unit.session, user_id=user_id, code=shown.code, now=now)
     stream = f"account:{user_id}"
     if not right:
-        refused = SecondFactorRefused(
-            method=shown.method, purpose=shown.purpose, address=shown.address
-        )
+        refused = SecondFactorRefused(method=shown.method, purpose=shown.purpose, address=address)
         unit.append(stream, refused, actor="system")
         return False
     await shown.guess.succeeded(unit.session)
     used = SecondFactorUsed(
         method=shown.method,
         purpose=shown.purpose,
-        device_id=shown.device_id,
-        address=shown.address,
+        device_id=device_id,
+        address=address,
     )
     unit.append(stream, used, actor=f"user:{user_id}")
+    return True
+
+
+async def prove_passkey(
+    unit: Unit, *, passkey: Passkey, count: int, address: str | None, device_id: str
+) -> bool:
+    """Whether the passkey that has signed is no copy, as far as its counter tells; recorded."""
+    if not await note_use(unit, passkey, count=count, address=address):
+        return False
+    used = SecondFactorUsed(
+        method="passkey", purpose="step-up", device_id=device_id, address=address
+    )
+    unit.append(f"account:{passkey.user_id}", used, actor=f"user:{passkey.user_id}")
     return True

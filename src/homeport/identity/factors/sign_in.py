@@ -7,7 +7,7 @@ from homeport.identity.errors import AccountDisabled
 from homeport.identity.factors import pending
 from homeport.identity.factors.errors import CodeRefused, PendingSignInRefused
 from homeport.identity.factors.models import PendingSignIn
-from homeport.identity.factors.proof import ShownCode, prove
+from homeport.identity.factors.proof import ShownCode, prove_code
 from homeport.identity.factors.totp import Totp
 from homeport.identity.mint import TokenMint
 from homeport.identity.repository import get_account
@@ -29,7 +29,7 @@ async def complete_pending(
     user = await get_account(unit.session, begun.user_id)
     if not user.is_active:
         raise AccountDisabled
-    if not await prove(unit, totp, shown, user_id=user.id):
+    if not await prove_code(unit, totp=totp, shown=shown, user_id=user.id, address=visit.address):
         return CodeRefused()
     if not await pending.finish(unit.session, begun.token_hash, now=clock.utc_now()):
         raise PendingSignInRefused

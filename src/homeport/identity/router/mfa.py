@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter
 
 from homeport.identity.access import SignedIn
@@ -13,7 +15,7 @@ from homeport.identity.factors.errors import (
     PendingSignInRefused,
 )
 from homeport.identity.factors.manage import disable_totp, enable_totp, new_codes
-from homeport.identity.factors.proof import ShownCode, methods_of, prove
+from homeport.identity.factors.proof import ShownCode, methods_of, prove_code, prove_passkey
 from homeport.identity.factors.recovery import count_codes
 from homeport.identity.factors.schemas import (
     ConfirmBody,
@@ -26,13 +28,19 @@ from homeport.identity.factors.schemas import (
 )
 from homeport.identity.factors.sign_in import complete_pending
 from homeport.identity.factors.step_up import RECENT, mark_verified, verified_at
+from homeport.identity.passkeys.errors import PasskeyRefused
+from homeport.identity.passkeys.schemas import PasskeyStepUpBody
+from homeport.identity.passkeys.service import proven
+from homeport.identity.router.place import Port
 from homeport.identity.router.provided import (
+    AccountOwner,
     Apps,
     FactorOwner,
     GuardingCodes,
     Live,
     Log,
     Mint,
+    Party,
 )
 from homeport.identity.schemas import SignInView, TokenView, UserView
 from homeport.identity.service.accounts import account_stream
@@ -72,7 +80,7 @@ async def verify(
     if begun is None:
         raise PendingSignInRefused
     guess = await guard.admit(subject=begun.user_id, address=visit.address)
-    shown = ShownCode(body.method, body.code, "sign-in", guess, address=visit.address)
+    shown = ShownCode(body.method, body.code, "sign-in", guess)
     async with log.unit(account_stream(begun.user_id)) as unit:
         outcome = await complete_pending(unit, mint, apps, begun, shown=shown, visit=visit)
     if not isinstance(outcome, SignedInAs):
@@ -82,34 +90,36 @@ async def verify(
 
 @router.post("/step-up")
 async def step_up(
-    body: StepUpBody,
+    body: StepUpBody | PasskeyStepUpBody,
     *,
     caller: SignedIn,
     guard: GuardingCodes,
     log: Log,
     apps: Apps,
+    party: Party,
+    port: Port,
     visit: VisitOf,
 ) -> VerifiedUntilView:
     """Shows a second factor once more: opens critical actions to this device for five minutes."""
-    if caller.device_id is None:
+    if (device_id := caller.device_id) is None:
         raise DeviceRequired
     async with log.database.read() as session:
         if not await methods_of(session, caller.user_id):
             raise NoSecondFactor
-    guess = await guard.admit(subject=caller.user_id, address=visit.address)
-    shown = ShownCode(
-        body.method,
-        body.code,
-        "step-up",
-        guess,
-        address=visit.address,
-        device_id=caller.device_id,
-    )
+    if isinstance(body, PasskeyStepUpBody):
+        passkey, count = await proven(log, party, body.credential, port=port)
+        if passkey.user_id != caller.user_id:
+            raise PasskeyRefused
+        prove = partial(prove_passkey, passkey=passkey, count=count)
+    else:
+        guess = await guard.admit(subject=caller.user_id, address=visit.address)
+        shown = ShownCode(body.method, body.code, "step-up", guess)
+        prove = partial(prove_code, totp=apps, shown=shown, user_id=caller.user_id)
+    now = clock.utc_now()
     async with log.unit(account_stream(caller.user_id)) as unit:
-        now = clock.utc_now()
-        right = await prove(unit, apps, shown, user_id=caller.user_id)
+        right = await prove(unit, address=visit.address, device_id=device_id)
         if right:
-            await mark_verified(unit.session, caller.device_id, now=now)
+            await mark_verified(unit.session, device_id, now=now)
     if not right:
         raise CodeRefused
     return VerifiedUntilView(verified_until=now + RECENT)
@@ -145,7 +155,7 @@ async def confirm_totp(
 
 
 @router.delete("/totp", status_code=204)
-async def remove_totp(caller: FactorOwner, log: Log, live: Live) -> None:
+async def remove_totp(caller: AccountOwner, log: Log, live: Live) -> None:
     """Removes the authenticator app and signs every other device out."""
     async with log.unit(account_stream(caller.user_id)) as unit:
         await disable_totp(unit, caller=caller)

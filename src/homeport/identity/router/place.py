@@ -1,6 +1,11 @@
-"""Where a page of ids goes on."""
+"""Where a page of ids goes on, and where this server listens."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from homeport.kernel.http.pagination import BadCursor, PageRequest
 from homeport.kernel.ids import is_id
@@ -18,3 +23,12 @@ def place_after(paging: PageRequest) -> str | None:
     if not is_id(keys[0]):
         raise BadCursor(param="cursor")
     return keys[0]
+
+
+async def _port(connection: HTTPConnection) -> int:
+    server: tuple[str, int | None] | None = connection.scope.get("server")
+    return (server[1] if server else None) or 80
+
+
+Port = Annotated[int, Depends(_port)]
+"""The port that the request came in by."""

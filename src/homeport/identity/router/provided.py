@@ -14,6 +14,7 @@ from homeport.identity.factors.step_up import needs_verified
 from homeport.identity.factors.totp import Totp
 from homeport.identity.guard import Guard
 from homeport.identity.mint import TokenMint
+from homeport.identity.passkeys.ceremony import RelyingParty
 from homeport.identity.passwords import Passwords
 from homeport.identity.public_address import PublicAddress
 from homeport.identity.registration import Registration
@@ -32,6 +33,7 @@ Guarding = Annotated[Guard, provided(Guard)]
 GuardingCodes = Annotated[CodeGuard, provided(CodeGuard)]
 Registering = Annotated[Registration, provided(Registration)]
 Ring = Annotated[KeyRing, provided(KeyRing)]
+Party = Annotated[RelyingParty, provided(RelyingParty)]
 Public = Annotated[PublicAddress, provided(PublicAddress)]
 Apps = Annotated[Totp, provided(Totp)]
 Figures = Annotated[Activity, provided(Activity)]

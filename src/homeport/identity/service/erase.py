@@ -8,12 +8,14 @@ from homeport.eventlog import Erased, Unit
 from homeport.identity.factors.models import PendingSignIn, RecoveryCode, TotpFactor
 from homeport.identity.models import ApiKey, Device, SetupLink, StreamTicket, User
 from homeport.identity.pairing.models import Pairing
+from homeport.identity.passkeys.models import Passkey
 
 GONE = "erased"
 PROOFS = (
     ApiKey,
     Device,
     Pairing,
+    Passkey,
     PendingSignIn,
     RecoveryCode,
     SetupLink,
