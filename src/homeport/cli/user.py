@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from homeport.cli.accounts import described, register, state_of
 from homeport.cli.database import ACTOR, opened_log, run
 from homeport.cli.settings import read_settings
 from homeport.eventlog import EventLog
@@ -33,8 +34,10 @@ from homeport.settings import Settings
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 app = typer.Typer(
-    help="Accounts: list, reset, unlock, disable, enable, roles.", no_args_is_help=True
+    help="Accounts: list, show, add, roles, disable, enable, unlock, delete, reset.",
+    no_args_is_help=True,
 )
+register(app)
 Name = Annotated[str, typer.Argument(help="Username or email address.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
@@ -42,13 +45,14 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON objec
 @app.command("list")
 def list_users(as_json: AsJSON = False) -> None:
     """List all accounts."""
-    users = [_summary(user) for user in run(_list(read_settings()))]
+    users = run(_list(read_settings()))
     if as_json:
-        print(json.dumps({"users": users, "total": len(users)}))
+        told = [described(user) for user in users]
+        print(json.dumps({"users": told, "total": len(told)}))
         return
     for user in users:
-        state = "active" if user["is_active"] else "disabled"
-        print(f"{user['username']:<24} {user['email']:<32} {state:<9} {','.join(user['roles'])}")
+        state, roles = state_of(user), ",".join(user.roles)
+        print(f"{user.username:<24} {user.email:<32} {state:<9} {roles}")
 
 
 @app.command()
@@ -194,18 +198,6 @@ async def _named(log: EventLog, name: str) -> User:
         return await get_named_account(session, name)
 
 
-def _summary(user: User) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "username": user.username,
-        "email": user.email,
-        "roles": user.roles,
-        "is_active": user.is_active,
-        "has_password": user.password_hash is not None,
-    }
-
-
 def _told(user: User, *, as_json: bool) -> None:
-    state = "active" if user.is_active else "disabled"
-    line = f"{user.username}: {state}, {', '.join(user.roles)}"
-    print(json.dumps(_summary(user)) if as_json else line)
+    line = f"{user.username}: {state_of(user)}, {', '.join(user.roles)}"
+    print(json.dumps(described(user)) if as_json else line)

@@ -11,6 +11,7 @@ from typing import Literal
 from homeport.eventlog.catalogue.base import Event
 
 LoginMethod = Literal["password", "registration", "passkey", "pairing"]
+AccountOrigin = Literal["registration", "first-start", "operator"]
 LoginRefusal = Literal["unknown", "password", "no-password", "disabled"]
 DeviceEnd = Literal[
     "logout",
@@ -25,7 +26,7 @@ DeviceEnd = Literal[
 KeyEnd = Literal["revoked", "reset", "account-deleted"]
 
 
-class AccountCreated(Event):
+class AccountCreatedV1(Event):
     """An account was made."""
 
     kind = "account.created"
@@ -35,6 +36,19 @@ class AccountCreated(Event):
     email: str
     roles: list[str]
     how: Literal["registration", "first-start"]
+
+
+class AccountCreated(Event):
+    """An account was made; `how` says by whom: its owner, the first start, or the operator."""
+
+    kind = "account.created"
+    version = 2
+
+    user_id: str
+    username: str
+    email: str
+    roles: list[str]
+    how: AccountOrigin
 
 
 class AccountUpdated(Event):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import ColumnElement, and_, update
@@ -15,6 +15,7 @@ from homeport.eventlog.catalogue.account import (
     AccountDeleted,
     AccountDisabled,
     AccountEnabled,
+    AccountOrigin,
     AccountRestored,
     AccountUpdated,
     RolesChanged,
@@ -28,6 +29,8 @@ from homeport.identity.service.api_keys import revoke_keys
 from homeport.identity.service.devices import revoke_devices
 from homeport.kernel import clock
 
+MAKERS: Final[Mapping[str, str]] = {"first-start": "system", "operator": "operator"}
+"""Who makes an account that its owner does not."""
 MAX_PREFERENCES: Final = 16_384
 KEPT: Final = timedelta(days=30)
 """So long after the deletion of an account it can be taken back; then what it holds is erased."""
@@ -46,7 +49,7 @@ async def create_account(
     username: str,
     password_hash: str | None,
     roles: Iterable[str],
-    how: Literal["registration", "first-start"],
+    how: AccountOrigin,
 ) -> User:
     """Makes an account.
 
@@ -74,7 +77,7 @@ async def create_account(
     unit.append(
         account_stream(user_id),
         AccountCreated(user_id=user_id, username=username, email=email, roles=user.roles, how=how),
-        actor=f"user:{user_id}" if how == "registration" else "system",
+        actor=MAKERS.get(how, f"user:{user_id}"),
     )
     return user
 

@@ -1,0 +1,60 @@
+"""Accounts from the terminal, beside a running server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import aiohttp
+
+from support.client import ask
+from support.server import Server
+
+
+def homeport(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "homeport", "user", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=dict(server.environment()),
+    )
+
+
+def told(server: Server, *arguments: str) -> Any:
+    done = homeport(server, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+async def test_user_when_added_and_deleted_from_the_terminal_then_the_server_sees_it(
+    server: Server, http: aiohttp.ClientSession
+) -> None:
+    made = told(server, "add", "grace", "grace@example.org", "--role", "user", "--role", "analyst")
+    assert (made["roles"], made["has_password"]) == (["analyst", "user"], False)
+
+    url = f"{server.base_url}/v1/auth/users/{made['id']}"
+    seen = await (await ask(http, "GET", url, headers=server.admin)).json()
+    assert (seen["username"], seen["is_active"]) == ("grace", True)
+
+    gone = told(server, "delete", "grace@example.org", "--yes")
+    assert gone["deleted_at"] is not None
+    listed = {user["username"]: user for user in told(server, "list")["users"]}
+    assert listed["grace"]["is_active"] is False
+    assert "deleted_at" in homeport(server, "show", "grace").stdout
+    back = told(server, "enable", "grace")
+    assert (back["is_active"], back["deleted_at"]) == (True, None)
+
+
+async def test_user_when_the_command_is_wrong_then_it_says_why_and_fails(server: Server) -> None:
+    for arguments, code in (
+        (("add", "admin", "other@example.org"), "account.username-taken"),
+        (("add", "\u0430dmin", "other@example.org"), "request.unprocessable"),
+        (("delete", "admin", "--yes"), "account.last-admin"),
+    ):
+        refused = homeport(server, *arguments)
+        assert refused.returncode == 1, arguments
+        assert code in refused.stderr
