@@ -16,6 +16,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends
@@ -24,6 +25,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from homeport.identity.asking import asking, ordinary
+from homeport.identity.denials import Denials
 from homeport.identity.errors import (
     AmbiguousCredential,
     CredentialRefused,
@@ -32,6 +34,7 @@ from homeport.identity.errors import (
 )
 from homeport.identity.roles import PERMISSIONS, roles_with
 from homeport.kernel.errors import Unauthenticated
+from homeport.kernel.http.errors import FORBIDDEN
 from homeport.kernel.http.middleware.rates import count_account, count_nobody
 from homeport.kernel.http.provide import services_of
 
@@ -183,6 +186,9 @@ async def identified(
     except CredentialRefused:
         await count_nobody(connection.scope)
         raise
+    denials = services_of(connection).find(Denials)
+    if denials is not None:
+        connection.scope[FORBIDDEN] = partial(denials.note, connection, caller.user_id)
     await count_account(connection.scope, caller.user_id)
     return caller
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from homeport.eventlog import EventLog
 from homeport.eventlog.anchors import AnchorFile
 from homeport.eventlog.seal import SealingKey
 from homeport.eventlog.sealer import Sealer
+from homeport.identity.denials import WRITE_S, Denials
 from homeport.kernel import ids
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
@@ -31,3 +33,6 @@ async def audit(house: House) -> None:
         await anchors.copy(database)
 
     house.chore("audit.seal", every(STEP_S, step))
+    denials = Denials(house.get(EventLog))
+    house.provide(denials)
+    house.chore("audit.denials", every(WRITE_S, denials.write))

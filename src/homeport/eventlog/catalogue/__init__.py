@@ -1,5 +1,6 @@
 """The closed catalogue: a fact that is not defined in one of these modules does not exist."""
 
+from homeport.eventlog.catalogue import access as access
 from homeport.eventlog.catalogue import account as account
 from homeport.eventlog.catalogue import approval as approval
 from homeport.eventlog.catalogue import context as context

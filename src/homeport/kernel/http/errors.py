@@ -27,6 +27,9 @@ LONGEST_INSTANCE = 256
 LONGEST_WORD = 120
 MOST_DETAILS = 50
 
+FORBIDDEN = "homeport.forbidden"
+"""Member of a scope: called with the `Forbidden` by which the request is answered."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -187,6 +190,8 @@ async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
 
 
 async def _on_homeport_error(connection: HTTPConnection, error: Exception) -> Response:
+    if isinstance(error, errors.Forbidden) and (note := connection.scope.get(FORBIDDEN)):
+        note(error)
     return failure_response(error, connection.scope)
 
 

@@ -35,6 +35,10 @@ class Services:
             message = f"wiring provides no {kind.__name__}"
             raise LookupError(message) from None
 
+    def find(self, kind: type[T]) -> T | None:
+        """The instance of `kind`, or None."""
+        return cast("T | None", self._instances.get(kind))
+
 
 def services_of(connection: HTTPConnection) -> Services:
     """The services of the app that serves `connection`."""
