@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 import unicodedata
 from collections.abc import AsyncIterator
@@ -14,7 +16,7 @@ from sqlalchemy import update
 
 from homeport.identity.errors import PasswordsBusy, WeakPassword
 from homeport.identity.models import User
-from homeport.identity.passwords import QUEUE, Passwords, hash_kind
+from homeport.identity.passwords import NICENESS, QUEUE, Passwords, hash_kind
 from homeport.kernel import clock
 from identity.door import PASSWORD, Door
 from support.answer import Answer
@@ -221,6 +223,11 @@ async def test_verify_when_many_sign_in_then_the_loop_runs_and_two_threads_hash(
     assert all(verdict.valid for verdict in await asyncio.gather(*signing_in))
     assert threads == {"passwords_0", "passwords_1"}
     assert turns > 20  # a hash on the loop would leave it a turn per sign-in at most
+    if sys.platform == "linux":
+        ids = [thread.native_id for thread in threading.enumerate() if thread.name in threads]
+        before = os.getpriority(os.PRIO_PROCESS, 0)
+        expected = min(before + NICENESS, 19)
+        assert {os.getpriority(os.PRIO_PROCESS, each or 0) for each in ids} == {expected}
 
 
 async def test_verify_when_the_queue_is_full_then_told_to_come_again(passwords: Passwords) -> None:
