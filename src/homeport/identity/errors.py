@@ -6,7 +6,7 @@ Unauthenticated
 └── SignInRefused, RefreshRefused, WrongPassword
 Forbidden
 ├── RoleRequired, ScopeRequired               what the caller may do
-├── AccountDisabled, NotFromHere, OriginMissing
+├── AccountDisabled, NotFromHere, OriginMissing, ForeignPage
 └── RegistrationClosed, InvitationRequired
 Conflict
 ├── EmailTaken, UsernameTaken, LastAdmin, AccountErased
@@ -15,7 +15,7 @@ Unprocessable
 ├── WeakPassword, PasswordUnchanged
 ├── UnknownScope, UnknownRole, ExpiryInvalid
 └── PreferencesTooLarge
-Invalid ── ConfirmationMissing
+Invalid ── ConfirmationMissing, CookieNeedsTLS
 NotFound ── DeviceNotFound, KeyNotFound, AccountNotFound, SigningKeyNotFound
 └── Gone ── SetupLinkSpent
 Locked ── AccountLocked
@@ -121,6 +121,20 @@ class NotFromHere(Forbidden):
 
     code = "setup.loopback-only"
     title = "Open this link on the machine that runs Homeport"
+
+
+class ForeignPage(Forbidden):
+    """A cookie came with a request that no page of this server has sent, or not knowingly."""
+
+    code = "auth.csrf-refused"
+    title = "Only a page of this server may use its cookie"
+
+
+class CookieNeedsTLS(Invalid):
+    """A browser keeps the cookie over TLS, or on the server's own machine, and nowhere else."""
+
+    code = "auth.cookie-needs-tls"
+    title = "A sign-in by cookie needs https, or localhost"
 
 
 class OriginMissing(Forbidden):

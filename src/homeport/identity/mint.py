@@ -16,6 +16,7 @@ from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.errors import SecretUnknown
 from homeport.identity.models import Device, RefreshToken
 from homeport.identity.opaque import encoded_secret, hashed, new_secret, refresh_token
+from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.ids import new_id
 
@@ -25,11 +26,12 @@ _PURPOSE: Final = "refresh-children"
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a signed-in device holds; `expires_in` is the access token's lifetime in seconds."""
+    """What a signed-in device holds; the lifetimes are in seconds."""
 
     access_token: str
     refresh_token: str
     expires_in: int
+    refresh_expires_in: int
 
 
 class TokenMint:
@@ -85,7 +87,8 @@ class TokenMint:
             scopes=device.scopes,
             not_after=device.expires_at,
         )
-        return TokenPair(token, refresh, expires_in)
+        left = min(self._idle, device.expires_at - clock.utc_now())
+        return TokenPair(token, refresh, expires_in, max(int(left.total_seconds()), 0))
 
     def name_digest(self, name: str) -> str:
         """A keyed digest of a name that somebody typed, for the log: 16 hexadecimal digits."""

@@ -25,6 +25,7 @@ from homeport.identity.passkeys.ceremony import RelyingParty
 from homeport.identity.passkeys.models import PasskeyChallenge
 from homeport.identity.passwords import HasherName, Passwords
 from homeport.identity.public_address import PublicAddress
+from homeport.identity.refresh_cookie import RefreshCookies
 from homeport.identity.registration import Registration
 from homeport.identity.signing_keys import SigningKeys
 from homeport.identity.tickets import StreamTickets, remove_expired
@@ -41,7 +42,8 @@ class IdentityOptions:
     Attributes:
         issuer: The `iss` and `aud` of access tokens; the same on all nodes and for ever.
         server_names: Host names of this server: no password is made of them.
-        public_url: Where people reach this server; None: whatever they ask.
+        public_url: Where people reach this server; None: whatever they ask. Its pages may use the
+            cookie of a sign-in.
         page_origins: Origins of pages that may call this server.
     """
 
@@ -94,6 +96,7 @@ class Identity:
         self.callers = Authenticator(log.database, self.tokens)
         self.tickets = StreamTickets(log.database, self.callers)
         self.totp = Totp(keyring)
+        self.cookies = RefreshCookies(keyring, public_url=options.public_url)
         self.registration = Registration(options.registration)
 
     def services(self) -> Mapping[type[Any], Any]:
@@ -104,6 +107,7 @@ class Identity:
             AccessTokens: self.tokens,
             SigningKeys: self.signing_keys,
             TokenMint: self.mint,
+            RefreshCookies: self.cookies,
             Passwords: self.passwords,
             Guard: self.guard,
             CodeGuard: self.code_guard,

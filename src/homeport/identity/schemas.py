@@ -81,9 +81,9 @@ class LoginForm(Body):
 
 
 class RefreshBody(Body):
-    """A refresh token to spend."""
+    """A refresh token to spend; a page of this server has it in its cookie instead."""
 
-    refresh_token: TokenText
+    refresh_token: TokenText | None = None
 
 
 class LogoutBody(Body):
@@ -138,7 +138,7 @@ class TokenView(BaseModel):
     """A token pair."""
 
     access_token: str
-    refresh_token: str
+    refresh_token: str | None = Field(description="null where it is in the page's cookie")
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a scheme, no secret
     expires_in: int = Field(description="Lifetime of the access token, in seconds")
 
@@ -183,6 +183,12 @@ class SignInView(TokenView):
     """A token pair and whose it is."""
 
     user: UserView
+
+
+class CSRFView(BaseModel):
+    """What a page sends as `X-CSRF-Token` beside its cookie."""
+
+    csrf_token: str
 
 
 class DoneView(BaseModel):

@@ -38,6 +38,7 @@ PUBLIC: Final = frozenset(
         "POST /v1/auth/register",
         "POST /v1/auth/login",
         "POST /v1/auth/refresh",  # the token is the proof
+        "GET /v1/auth/csrf",
         "POST /v1/auth/mfa/verify",  # so is the token of half a sign-in, with a code
         "POST /v1/auth/device/authorize",  # a device that nobody knows yet
         "POST /v1/auth/device/token",  # its code is the proof

@@ -11,6 +11,7 @@ from homeport.eventlog import EventLog
 from homeport.identity.errors import EmailTaken, UsernameTaken, WrongPassword
 from homeport.identity.names import username_from
 from homeport.identity.opaque import new_secret
+from homeport.identity.refresh_cookie import HandOver
 from homeport.identity.repository import get_account, taken
 from homeport.identity.roles import USER
 from homeport.identity.router.login_body import SIGN_IN_BODY, sign_in_body
@@ -30,7 +31,6 @@ from homeport.identity.schemas import (
     PasswordBody,
     RegisterBody,
     SignInView,
-    TokenView,
     UserView,
 )
 from homeport.identity.service.accounts import account_stream, create_account
@@ -47,11 +47,13 @@ router = APIRouter(prefix="/v1/auth", tags=["authentication"])
 @router.post("/register", status_code=201)
 async def register(
     body: RegisterBody,
+    *,
     registration: Registering,
     passwords: Hashing,
     log: Log,
     mint: Mint,
     visit: VisitOf,
+    hand: HandOver,
 ) -> SignInView:
     """Makes an account and signs it in; `user.api_key` is shown this once."""
     registration.check()
@@ -85,17 +87,19 @@ async def register(
     except IntegrityError:
         await _refuse_taken(log, email=body.email, username=username)
         raise
-    return SignInView(**TokenView.of(pair).model_dump(), user=UserView.of(user, api_key=api_key))
+    return SignInView(**hand.over(pair).model_dump(), user=UserView.of(user, api_key=api_key))
 
 
 @router.post("/login", openapi_extra=SIGN_IN_BODY)
 async def login(
     body: Annotated[LoginBody | LoginForm, Depends(sign_in_body)],
+    *,
     passwords: Hashing,
     guard: Guarding,
     log: Log,
     mint: Mint,
     visit: VisitOf,
+    hand: HandOver,
 ) -> SignInView:
     """Signs in by email address or username; takes JSON or the OAuth 2 form."""
     scopes = narrowed(body.scope)
@@ -106,7 +110,7 @@ async def login(
         outcome = await complete(unit, mint, attempted, visit=visit, scopes=scopes)
     if not isinstance(outcome, SignedInAs):
         raise outcome
-    return SignInView(**TokenView.of(outcome.tokens).model_dump(), user=UserView.of(outcome.user))
+    return SignInView(**hand.over(outcome.tokens).model_dump(), user=UserView.of(outcome.user))
 
 
 @router.post("/change-password")

@@ -31,6 +31,7 @@ from homeport.identity.factors.step_up import RECENT, mark_verified, verified_at
 from homeport.identity.passkeys.errors import PasskeyRefused
 from homeport.identity.passkeys.schemas import PasskeyStepUpBody
 from homeport.identity.passkeys.service import proven
+from homeport.identity.refresh_cookie import HandOver
 from homeport.identity.router.place import Port
 from homeport.identity.router.provided import (
     AccountOwner,
@@ -42,7 +43,7 @@ from homeport.identity.router.provided import (
     Mint,
     Party,
 )
-from homeport.identity.schemas import SignInView, TokenView, UserView
+from homeport.identity.schemas import SignInView, UserView
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.sign_in import SignedInAs
 from homeport.identity.visit import VisitOf
@@ -68,11 +69,13 @@ async def read_factors(caller: SignedIn, log: Log) -> FactorsView:
 @router.post("/verify")
 async def verify(
     body: SecondFactorBody,
+    *,
     guard: GuardingCodes,
     log: Log,
     mint: Mint,
     apps: Apps,
     visit: VisitOf,
+    hand: HandOver,
 ) -> SignInView:
     """Completes a sign-in that was answered with `auth.mfa-required`."""
     async with log.database.read() as session:
@@ -85,7 +88,7 @@ async def verify(
         outcome = await complete_pending(unit, mint, apps, begun, shown=shown, visit=visit)
     if not isinstance(outcome, SignedInAs):
         raise outcome
-    return SignInView(**TokenView.of(outcome.tokens).model_dump(), user=UserView.of(outcome.user))
+    return SignInView(**hand.over(outcome.tokens).model_dump(), user=UserView.of(outcome.user))
 
 
 @router.post("/step-up")

@@ -25,10 +25,11 @@ from homeport.identity.passkeys.service import (
     proven,
     remove_passkey,
 )
+from homeport.identity.refresh_cookie import HandOver
 from homeport.identity.repository import get_account
 from homeport.identity.router.place import Port
 from homeport.identity.router.provided import AccountOwner, FactorOwner, Live, Log, Mint, Party
-from homeport.identity.schemas import SignInView, TokenView, UserView
+from homeport.identity.schemas import SignInView, UserView
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import open_device
 from homeport.identity.visit import VisitOf
@@ -93,7 +94,14 @@ async def begin_login(log: Log, party: Party) -> PasskeyOptionsView:
 
 @router.post("/login/verify")
 async def finish_login(
-    body: LoginPasskeyBody, *, log: Log, mint: Mint, party: Party, port: Port, visit: VisitOf
+    body: LoginPasskeyBody,
+    *,
+    log: Log,
+    mint: Mint,
+    party: Party,
+    port: Port,
+    visit: VisitOf,
+    hand: HandOver,
 ) -> SignInView:
     """Signs in: a passkey that has verified its owner is both factors."""
     passkey, count = await proven(log, party, body.credential, port=port)
@@ -108,7 +116,7 @@ async def finish_login(
             )
     if pair is None:
         raise PasskeyRefused
-    return SignInView(**TokenView.of(pair).model_dump(), user=UserView.of(user))
+    return SignInView(**hand.over(pair).model_dump(), user=UserView.of(user))
 
 
 @router.delete("/{passkey_id}", status_code=204)

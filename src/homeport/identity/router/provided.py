@@ -17,12 +17,14 @@ from homeport.identity.mint import TokenMint
 from homeport.identity.passkeys.ceremony import RelyingParty
 from homeport.identity.passwords import Passwords
 from homeport.identity.public_address import PublicAddress
+from homeport.identity.refresh_cookie import RefreshCookies
 from homeport.identity.registration import Registration
 from homeport.identity.roles import ACCOUNT_MANAGE
 from homeport.identity.signing_keys import SigningKeys
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.http.provide import provided
 
+Cookies = Annotated[RefreshCookies, provided(RefreshCookies)]
 Log = Annotated[EventLog, provided(EventLog)]
 Hashing = Annotated[Passwords, provided(Passwords)]
 Mint = Annotated[TokenMint, provided(TokenMint)]

@@ -6,13 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 from starlette.requests import Request
+from starlette.types import Scope
 
 from homeport.identity.access import Caller, SignedIn
 from homeport.identity.errors import CredentialRefused, RefreshRefused
-from homeport.identity.opaque import parse_refresh
+from homeport.identity.models import Device
+from homeport.identity.opaque import ParsedRefresh, parse_refresh
+from homeport.identity.refresh_cookie import CookieToken, Handing
 from homeport.identity.repository import find_refresh, get_account
-from homeport.identity.router.provided import Live, Log, Mint
+from homeport.identity.router.provided import Cookies, Live, Log, Mint
 from homeport.identity.schemas import (
+    CSRFView,
     DoneView,
     LogoutBody,
     RefreshBody,
@@ -29,20 +33,35 @@ from homeport.kernel.http.middleware.rates import count_token
 router = APIRouter(prefix="/v1/auth", tags=["authentication"])
 
 
+@router.get("/csrf")
+async def read_csrf_token(request: Request, text: CookieToken, log: Log, keep: Cookies) -> CSRFView:
+    """What a page of this server sends as `X-CSRF-Token` when it refreshes by its cookie."""
+    keep.check_page(request.scope)
+    _, device = await _issued(log, text)
+    return CSRFView(csrf_token=keep.csrf_token(device.id))
+
+
 @router.post("/refresh")
 async def refresh(
-    body: RefreshBody, request: Request, log: Log, mint: Mint, live: Live, visit: VisitOf
+    request: Request,
+    cookie: CookieToken,
+    *,
+    log: Log,
+    mint: Mint,
+    live: Live,
+    keep: Cookies,
+    visit: VisitOf,
+    body: RefreshBody | None = None,
 ) -> TokenView:
-    """Gives a fresh token pair for a refresh token, which is thereby spent."""
-    presented = parse_refresh(body.refresh_token)
-    if presented is None:
-        raise RefreshRefused
-    await count_token(request.scope, presented.token_id)
-    async with log.database.read() as session:
-        found = await find_refresh(session, presented.token_id, presented.secret_hash)
-    if found is None:
-        raise RefreshRefused
-    user_id = found[1].user_id
+    """Gives a fresh token pair for a refresh token, which is thereby spent.
+
+    A page of this server sends no body: its cookie has the token and gets the next one.
+    """
+    given = None if body is None else body.refresh_token
+    presented, device = await _issued(log, given or cookie, counted_in=request.scope)
+    if given is None:
+        keep.check_token(request.scope, device.id)
+    user_id = device.user_id
     async with log.unit(account_stream(user_id)) as unit:
         pair = await rotate(
             unit, mint, user_id=user_id, token_id=presented.token_id, address=visit.address
@@ -50,14 +69,17 @@ async def refresh(
     if pair is None:
         live.forget_user(user_id)
         raise RefreshRefused
-    return TokenView.of(pair)
+    return Handing(request.scope, keep if given is None else None).over(pair)
 
 
 @router.post("/logout")
 async def logout(
+    request: Request,
     caller: SignedIn,
+    *,
     log: Log,
     live: Live,
+    keep: Cookies,
     body: Annotated[LogoutBody | str | None, Body()] = None,
 ) -> DoneView:
     """Signs out: the caller's own device, and the one that a given refresh token belongs to."""
@@ -75,6 +97,7 @@ async def logout(
                 actor=caller.actor,
             )
     live.forget_user(caller.user_id)
+    keep.drop_from(request.scope)
     return DoneView(message="Signed out." if ending else "No device was signed in.")
 
 
@@ -115,11 +138,35 @@ async def verify_token(
     )
 
 
+async def _issued(
+    log: Log, text: str | None, *, counted_in: Scope | None = None
+) -> tuple[ParsedRefresh, Device]:
+    """A refresh token that this server has issued, in whatever state, and its device.
+
+    Args:
+        counted_in: The request that uses the token, which has a limit of its own.
+
+    Raises:
+        RefreshRefused: It is none, or there is none.
+        RateLimited: It is used too often.
+    """
+    presented = None if text is None else parse_refresh(text)
+    if presented is not None:
+        if counted_in is not None:
+            await count_token(counted_in, presented.token_id)
+        async with log.database.read() as session:
+            found = await find_refresh(session, presented.token_id, presented.secret_hash)
+        if found is not None:
+            return presented, found[1]
+    raise RefreshRefused
+
+
 async def _own_device(log: Log, caller: Caller, text: str | None) -> str | None:
     """The caller's device that a refresh token belongs to; a foreign one ends nothing."""
-    presented = None if text is None else parse_refresh(text)
-    if presented is None:
+    if text is None:
         return None
-    async with log.database.read() as session:
-        found = await find_refresh(session, presented.token_id, presented.secret_hash)
-    return found[1].id if found is not None and found[1].user_id == caller.user_id else None
+    try:
+        _, device = await _issued(log, text)
+    except RefreshRefused:
+        return None
+    return device.id if device.user_id == caller.user_id else None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homeport.kernel.errors import Forbidden
 from homeport.kernel.http.middleware.exchange import add_headers, header, headers_named
+from homeport.kernel.http.middleware.origins import OwnPages
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 EXPOSED = (
@@ -49,8 +49,7 @@ class CORS:
         named = {origin.rstrip("/").encode() for origin in origins} - {b"null"}
         self._any = b"*" in named
         self._origins = frozenset(named - {b"*"})
-        public = urlsplit(public_url or "")
-        self._public = f"{public.scheme}://{public.netloc}".encode()
+        self._own = OwnPages(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; answers preflights itself.
@@ -87,11 +86,7 @@ class CORS:
         given = headers_named(scope, b"origin")
         if not given:
             return  # no browser: every browser names the page (RFC 6455, 10.2)
-        own = b"%b://%b" % (
-            b"https" if scope["scheme"] == "wss" else b"http",
-            header(scope, b"host") or b"",
-        )
-        listed = given[0] in self._origins or given[0] in {own, self._public}
+        listed = given[0] in self._origins or self._own.has(scope, given[0])
         if len(given) > 1 or not (listed or (self._any and given[0] != b"null")):
             raise OriginRefused("Add the origin to CORS_ORIGINS to let its pages call Homeport.")
 
