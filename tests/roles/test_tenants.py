@@ -151,9 +151,11 @@ async def test_stranger_when_using_cursors_keys_tokens_and_tickets_then_they_are
 
     for method, path, operation in operations(two.contract):
         named = [each["name"] for each in operation.get("parameters", [])]
-        if method == "GET" and "cursor" in named and "/v1/auth/users" not in path:
-            hers = path.format_map({**two.hers.ids, "session_id": two.hers.ids["session_id"]})
+        if method == "GET" and "cursor" in named:
+            hers = path.format_map(two.hers.ids)
             page = await stage.call("GET", f"{hers}?limit=1", as_=two.ada.access)
+            if page.code == "auth.role-required":
+                continue  # a list of everybody's, which she has no cursor of
             cursor = page.json["next_cursor"]
             if cursor is not None:
                 await ask("GET", f"{path.format_map(two.his.ids)}?cursor={cursor}")
