@@ -254,9 +254,10 @@ async def test_limits_when_the_redis_is_lost_then_the_server_counts_for_itself(
         return await statuses([client.ask() for _ in range(15)])
 
     assert await shared()
-    before = await told()  # one that waits long on a busy machine is counted alone by and by
+    # What waits long on a busy machine is counted by the server alone: ten there, and ten here.
+    before = await told() + await told()
     assert before[200] >= 10
-    assert before[429] >= 1
+    assert before[429] >= 10
     valkey.kill()
     after = await told()
     assert after[200] <= 10  # its own count, and not no limit
