@@ -16,6 +16,10 @@ from identity.app import STEP, Guarded, begin, confirm, guarded, halfway, step_u
 from identity.conftest import Shift
 from identity.door import Door
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+"""What is the same on both databases: the writes that differ have tests beside these."""
+
+
 GUESSES = 10_000
 WORKERS = 50
 
@@ -54,6 +58,7 @@ async def test_codes_when_guessed_ten_thousand_times_then_five_are_looked_at(doo
 
 
 @pytest.mark.requirement("10")
+@on_sqlite
 async def test_codes_when_locked_then_no_right_one_is_taken_until_fifteen_minutes_are_over(
     door: Door, identity: Identity, shift_clock: Shift
 ) -> None:
@@ -74,6 +79,7 @@ async def test_codes_when_locked_then_no_right_one_is_taken_until_fifteen_minute
 
 
 @pytest.mark.requirement("10")
+@on_sqlite
 async def test_codes_when_a_right_one_comes_then_the_wrong_ones_before_are_forgotten(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -86,6 +92,7 @@ async def test_codes_when_a_right_one_comes_then_the_wrong_ones_before_are_forgo
 
 
 @pytest.mark.requirement("6")
+@on_sqlite
 async def test_setup_when_its_code_is_guessed_then_it_counts_with_the_others(door: Door) -> None:
     bob = await door.register("bob")
     app = await begin(door, bob.access)

@@ -22,9 +22,14 @@ from identity.door import PASSWORD, Door
 from support.client import ask
 from support.server import Server
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+"""What is the same on both databases: the writes that differ have tests beside these."""
+
+
 OTHER_PASSWORD = "velvet-comet-hums-4-sonnets"
 
 
+@on_sqlite
 async def test_attempt_when_completed_then_its_token_is_used_up(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -40,6 +45,7 @@ async def test_attempt_when_completed_then_its_token_is_used_up(
     assert state["verified_until"] is not None
 
 
+@on_sqlite
 async def test_attempt_when_five_minutes_old_then_it_is_over(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -50,6 +56,7 @@ async def test_attempt_when_five_minutes_old_then_it_is_over(
     assert (late.status, late.code) == (401, "auth.mfa-token-refused")
 
 
+@on_sqlite
 async def test_attempt_when_narrowed_to_scopes_then_so_is_the_sign_in(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -63,6 +70,7 @@ async def test_attempt_when_narrowed_to_scopes_then_so_is_the_sign_in(
     assert renamed.code == "auth.scope-required"
 
 
+@on_sqlite
 async def test_attempt_when_the_account_is_disabled_then_it_is_over(
     door: Door, shift_clock: Shift
 ) -> None:

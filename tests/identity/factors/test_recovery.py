@@ -13,8 +13,12 @@ from homeport.kernel import clock
 from identity.app import guarded, halfway, step_up, verify
 from identity.door import Door
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+"""What is the same on both databases: the writes that differ have tests beside these."""
+
 
 @pytest.mark.requirement("11")
+@on_sqlite
 async def test_codes_when_made_then_ten_of_eighty_bits_kept_as_hashes(door: Door) -> None:
     ada = await guarded(door, "ada")
     assert len(set(ada.recovery)) == 10
@@ -54,6 +58,7 @@ async def test_code_when_shown_fifty_times_at_once_then_it_counts_once(door: Doo
     assert sum(taken) == 1
 
 
+@on_sqlite
 async def test_code_when_it_is_somebody_elses_then_it_is_refused(door: Door) -> None:
     ada, bob = await guarded(door, "ada"), await guarded(door, "bob")
     refused = await step_up(door, ada.person.access, bob.recovery[0], method="recovery")
@@ -63,6 +68,7 @@ async def test_code_when_it_is_somebody_elses_then_it_is_refused(door: Door) -> 
     ).status == 200
 
 
+@on_sqlite
 async def test_codes_when_made_anew_then_the_old_ones_end(door: Door) -> None:
     ada = await guarded(door, "ada")
     path = "/v1/auth/mfa/recovery-codes"
@@ -74,6 +80,7 @@ async def test_codes_when_made_anew_then_the_old_ones_end(door: Door) -> None:
     assert (await verify(door, token, new[0], method="recovery")).status == 200
 
 
+@on_sqlite
 async def test_codes_when_there_is_no_factor_then_none_are_made(door: Door) -> None:
     ada = await door.register("ada")
     refused = await door.call("POST", "/v1/auth/mfa/recovery-codes", token=ada.access)

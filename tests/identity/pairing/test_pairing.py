@@ -19,6 +19,10 @@ from identity.conftest import SECRET, Shift
 from identity.door import Door
 from support.answer import Answer
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+"""What is the same on both databases: the writes that differ have tests beside these."""
+
+
 PHONE = {"User-Agent": "Homeport/1.0 (iPhone)"}
 POLL = timedelta(seconds=5)
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -49,6 +53,7 @@ async def decide(door: Door, token: str, user_code: str, *, decision: str = "app
     return await door.call("POST", "/v1/auth/device/approve", token=token, json=body)
 
 
+@on_sqlite
 async def test_phone_when_its_code_is_approved_then_it_is_signed_in_without_a_password(
     door: Door,
 ) -> None:
@@ -92,7 +97,7 @@ async def test_codes_when_given_then_as_rfc_8628_says_and_kept_as_digests(door: 
     assert (row.device_name, row.requested_scopes) == ("Homeport for iOS", ["api:read"])
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_refusals_when_told_then_as_oauth_and_as_everywhere(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -156,7 +161,7 @@ async def test_decision_when_two_decide_at_once_then_the_first_counts(door: Door
     assert (await door.me(tokens["access_token"])).json["id"] == winner.id
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_approval_when_it_comes_from_a_key_then_the_device_has_no_more_than_the_key(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -175,7 +180,7 @@ async def test_approval_when_it_comes_from_a_key_then_the_device_has_no_more_tha
     assert (await door.refresh(tokens["refresh_token"])).status == 401
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_approval_when_a_factor_was_not_shown_lately_then_it_is_asked_for(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -186,7 +191,7 @@ async def test_approval_when_a_factor_was_not_shown_lately_then_it_is_asked_for(
     assert (await decide(door, ada.person.api_key, phone.user_code)).code == "auth.device-required"
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_user_codes_when_guessed_then_five_are_looked_at(door: Door) -> None:
     ada, phone = await door.register("ada"), await ask(door)
     wrong = "BBBB-BBBB" if phone.user_code != "BBBB-BBBB" else "CCCC-CCCC"
@@ -195,6 +200,7 @@ async def test_user_codes_when_guessed_then_five_are_looked_at(door: Door) -> No
     assert (await decide(door, ada.access, phone.user_code)).code == "auth.locked"
 
 
+@on_sqlite
 async def test_approval_when_the_password_changes_before_the_tokens_are_fetched_then_it_is_void(
     door: Door,
 ) -> None:
@@ -204,7 +210,7 @@ async def test_approval_when_the_password_changes_before_the_tokens_are_fetched_
     assert (await fetch(door, phone)).json["error"] == "expired_token"
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_page_when_opened_then_it_says_what_to_do_and_runs_nothing(door: Door) -> None:
     page = await door.call("GET", "/pair?user_code=wdjbmjht")
     assert page.status == 200
@@ -216,6 +222,7 @@ async def test_page_when_opened_then_it_says_what_to_do_and_runs_nothing(door: D
     assert door.base_url.encode() in hostile.body
 
 
+@on_sqlite
 async def test_command_when_the_code_is_typed_then_the_device_is_shown_and_let_in(
     door: Door, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,10 @@ from identity.door import Door, Person
 from support.answer import Answer
 from support.authenticator import PRESENT, Authenticator, raw, text
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+"""What is the same on both databases: the writes that differ have tests beside these."""
+
+
 PASSKEYS = "/v1/auth/passkeys"
 
 
@@ -71,6 +75,7 @@ async def test_passkey_when_registered_then_it_signs_in_alone_and_the_password_d
 
 
 @pytest.mark.requirement("13")
+@on_sqlite
 async def test_options_when_given_then_as_web_authn_wants_them(door: Door) -> None:
     ada, phone = await holder(door, "ada")
     create, get = await options(door, "register", ada.access), await options(door, "login")
@@ -97,7 +102,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.requirement("13")
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_login_when_anything_is_wrong_then_refused_and_when_nothing_is_then_not(
     door: Door,
 ) -> None:
@@ -149,7 +154,7 @@ async def test_counter_when_it_does_not_move_on_then_refused_and_recorded(door: 
     assert (await login(door, phone.get(await options(door, "login"), count=8))).status == 200
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_counter_when_the_authenticator_does_not_count_then_it_signs_in_again_and_again(
     door: Door,
 ) -> None:
@@ -162,7 +167,7 @@ async def test_counter_when_the_authenticator_does_not_count_then_it_signs_in_ag
 
 
 @pytest.mark.requirement("13")
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_registration_when_anything_is_wrong_then_nothing_is_added(door: Door) -> None:
     ada, bob = await door.register("ada"), await door.register("bob")
     for name, wrong in WRONG.items():
@@ -181,6 +186,7 @@ async def test_registration_when_anything_is_wrong_then_nothing_is_added(door: D
     )
 
 
+@on_sqlite
 async def test_registration_when_the_credential_is_somebodys_then_it_stays_theirs(
     door: Door,
 ) -> None:
@@ -192,7 +198,7 @@ async def test_registration_when_the_credential_is_somebodys_then_it_stays_their
     assert (answer.status, answer.code) == (409, "passkey.known")
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_credential_when_it_is_none_at_all_then_refused_without_a_mistake_of_ours(
     door: Door,
 ) -> None:
@@ -209,6 +215,7 @@ async def test_credential_when_it_is_none_at_all_then_refused_without_a_mistake_
         assert (await login(door, bad)).status == 401
 
 
+@on_sqlite
 async def test_step_up_when_the_passkey_is_shown_then_critical_actions_are_open(
     door: Door, shift_clock: Shift
 ) -> None:
@@ -225,6 +232,7 @@ async def test_step_up_when_the_passkey_is_shown_then_critical_actions_are_open(
     assert made.status == 201
 
 
+@on_sqlite
 async def test_passkey_when_removed_then_it_signs_in_no_more(door: Door) -> None:
     ada, phone = await holder(door, "ada")
     passkey = (await door.call("GET", PASSKEYS, token=ada.access)).json["passkeys"][0]["id"]
@@ -236,6 +244,7 @@ async def test_passkey_when_removed_then_it_signs_in_no_more(door: Door) -> None
     assert (await door.login("ada")).status == 200
 
 
+@on_sqlite
 async def test_passkey_when_added_to_an_app_then_both_are_ways_and_the_codes_stay(
     door: Door,
 ) -> None:
