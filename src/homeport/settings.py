@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     rate_limit_refreshes: int = Field(
         default=60, ge=1, description="uses of one refresh token in a period"
     )
+    request_signatures: Literal["off", "critical"] = Field(
+        default="off",
+        description="critical: changes of passwords, keys, roles, approvals... must be signed",
+    )
     registration: Literal["open", "invite", "closed"] = Field(
         default="open", description="who may make an account"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,12 @@ from uuid import uuid4
 
 import aiohttp
 
+from identity.signatures.signer import Signer
 from support.authenticator import Authenticator
 from support.client import ask
 
+UNSET_ORIGIN = "http://127.0.0.1:0"
+"""Of a server that was told to take any free port."""
 PASSWORD = "crimson-otter-plays-9-flutes"
 PATIENCE_S = 30.0
 LOOK_S = 0.05
@@ -173,6 +177,7 @@ class Stage:
         devices = (await self.done("GET", "/v1/auth/devices", as_=person.access))["devices"]
         named: dict[str, Any] = {"name": canary, "scopes": []}
         made_key = await self.done("POST", "/v1/auth/api-keys", named, as_=person.access)
+        signing_key = await self._signing_key(person, canary)
         ticket = await self.done(
             "POST", "/v1/stream-tickets", {"session_id": session_id}, as_=person.access
         )
@@ -186,6 +191,7 @@ class Stage:
             "device_id": next(each["id"] for each in devices if not each["current"]),
             "key_id": made_key["id"],
             "passkey_id": passkey_id,
+            "signing_key_id": signing_key,
             "seq": "1",
             "name": "reference.css",
             "model_id": "demo",
@@ -205,6 +211,16 @@ class Stage:
         reply = await self.call("POST", f"{base}/login/verify", shown, headers=headers)
         assert reply.status == 200, reply
         return passkey["id"]
+
+    async def _signing_key(self, person: Person, name: str) -> str:
+        """The id of a new key of `person` for signed requests."""
+        path, signer = "/v1/auth/signing-keys", Signer(origin=UNSET_ORIGIN)
+        body = {"name": name, "public_key": signer.jwk}
+        sent = {"Authorization": f"Bearer {person.access}"}
+        signed = signer.sign("POST", path, sent, json.dumps(body).encode())
+        reply = await self.call("POST", path, body, headers=signed)
+        assert reply.status == 201, reply
+        return reply.json["id"]
 
     async def _handshake(self, path: str, headers: Mapping[str, str]) -> Reply:
         """What the handshake of a WebSocket answers; a socket that opens is closed."""

@@ -22,6 +22,7 @@ OBJECTS = (
     "device_id",
     "key_id",
     "passkey_id",
+    "signing_key_id",
     "project_id",
     "user_id",
 )
@@ -94,6 +95,8 @@ def sample(path: str) -> Json:
         return {"decision": "approve"}
     if path.endswith("/members"):
         return {"role": "owner", "username": "nobody"}
+    if path == "/v1/auth/devices/{device_id}":
+        return {"signed_only": True}
     return {}
 
 

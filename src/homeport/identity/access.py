@@ -49,6 +49,7 @@ class Caller:
         device_id: The sign-in that the access token belongs to; None for an API key.
         api_key_id: The key; None for an access token.
         expires_at: When this proof ends by itself; None is never (a key without an expiry).
+        signed_only: Every request with this credential must be signed.
     """
 
     user_id: str
@@ -59,6 +60,7 @@ class Caller:
     device_id: str | None = None
     api_key_id: str | None = None
     expires_at: datetime | None = None
+    signed_only: bool = False
 
     @property
     def actor(self) -> str:
@@ -109,6 +111,23 @@ class Callers(Protocol):
 
         Raises:
             Unavailable: The database cannot say; end what depends on it.
+        """
+
+
+class RequestSignatures(Protocol):
+    """Judges signed requests (RFC 9421). Wiring provides the one instance."""
+
+    @abstractmethod
+    def asks(self, connection: HTTPConnection) -> bool:
+        """Whether this server wants this request signed, whoever sends it."""
+
+    @abstractmethod
+    async def require(self, connection: HTTPConnection, caller: Caller) -> None:
+        """Passes a request that one of the caller's keys has signed, once.
+
+        Raises:
+            Unauthenticated: It is not signed, altered, too old, or was seen before.
+            Unavailable: The database cannot say; nobody is let in on a guess.
         """
 
 
@@ -172,9 +191,21 @@ async def identified(
     """The caller, whatever they may do.
 
     Raises:
-        Unauthenticated: Nobody proved anything.
+        Unauthenticated: Nobody proved anything, or the request has to be signed and is not.
         RateLimited: There are too many requests of this account, or of nobody from this address.
     """
+    caller = await _recognised(connection, bearer, key)
+    services = services_of(connection)
+    if caller.signed_only:
+        await services.get(RequestSignatures).require(connection, caller)
+        return caller
+    signatures = services.find(RequestSignatures)
+    if signatures is not None and signatures.asks(connection):
+        await signatures.require(connection, caller)
+    return caller
+
+
+async def _recognised(connection: HTTPConnection, bearer: str | None, key: str | None) -> Caller:
     if bearer is not None and key is not None and bearer != key:
         raise AmbiguousCredential
     credential = key if bearer is None else bearer

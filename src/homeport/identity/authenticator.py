@@ -218,4 +218,5 @@ def _caller(
         device_id=device_id,
         api_key_id=key_id,
         expires_at=expires_at if device_id is not None else seen.standing.expires_at,
+        signed_only=seen.standing.signed_only,
     )

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import delete
 
 from homeport.eventlog import EventLog
-from homeport.identity.access import Callers
+from homeport.identity.access import Callers, RequestSignatures
 from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.authenticator import Authenticator
 from homeport.identity.factors import pending
@@ -27,6 +27,8 @@ from homeport.identity.passwords import HasherName, Passwords
 from homeport.identity.public_address import PublicAddress
 from homeport.identity.refresh_cookie import RefreshCookies
 from homeport.identity.registration import Registration
+from homeport.identity.signatures.enforcement import Signatures
+from homeport.identity.signatures.nonces import remove_old
 from homeport.identity.signing_keys import SigningKeys
 from homeport.identity.tickets import StreamTickets, remove_expired
 from homeport.kernel import clock
@@ -41,6 +43,8 @@ class IdentityOptions:
 
     Attributes:
         issuer: The `iss` and `aud` of access tokens; the same on all nodes and for ever.
+        origin: `https://host[:port]` of the address that people see: what they sign.
+        signed_critical: Critical routes want signed requests of everybody.
         server_names: Host names of this server: no password is made of them.
         public_url: Where people reach this server; None: whatever they ask. Its pages may use the
             cookie of a sign-in.
@@ -58,6 +62,8 @@ class IdentityOptions:
     server_names: tuple[str, ...] = ()
     public_url: str | None = None
     page_origins: tuple[str, ...] = ()
+    origin: str = "http://127.0.0.1:8000"
+    signed_critical: bool = False
     guessing: GuardPolicy = field(default_factory=GuardPolicy)
 
 
@@ -94,6 +100,9 @@ class Identity:
         self.guard = Guard(log, keyring, options.guessing)
         self.code_guard = CodeGuard(log, keyring, per_minute=options.guessing.per_minute)
         self.callers = Authenticator(log.database, self.tokens)
+        self.signatures = Signatures(
+            log.database, origin=options.origin, critical=options.signed_critical
+        )
         self.tickets = StreamTickets(log.database, self.callers)
         self.totp = Totp(keyring)
         self.cookies = RefreshCookies(keyring, public_url=options.public_url)
@@ -113,6 +122,8 @@ class Identity:
             CodeGuard: self.code_guard,
             Registration: self.registration,
             StreamTickets: self.tickets,
+            Signatures: self.signatures,
+            RequestSignatures: self.signatures,
             Totp: self.totp,
             KeyRing: self._keyring,
             PublicAddress: self.public,
@@ -133,6 +144,7 @@ class Identity:
             await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now))
             await session.execute(delete(SetupLink).where(SetupLink.expires_at < now))
             await remove_expired(session)
+            await remove_old(session)
             await pending.remove_expired(session, now=now)
             await session.execute(delete(Pairing).where(Pairing.expires_at < now))
             await session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at < now))

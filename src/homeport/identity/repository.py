@@ -13,6 +13,7 @@ from homeport.identity.errors import AccountNotFound, CredentialRefused
 from homeport.identity.models import ApiKey, Device, RefreshToken, SetupLink, SigningKey, User
 from homeport.identity.names import folded
 from homeport.identity.roles import ADMIN
+from homeport.kernel import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Standing:
     roles: tuple[str, ...]
     scopes: tuple[str, ...] | None
     expires_at: datetime | None
+    signed_only: bool = False
 
 
 async def find_account(session: AsyncSession, name: str) -> User | None:
@@ -97,7 +99,15 @@ async def device_standing(
 ) -> Standing | None:
     """What `device_id` is worth; None when it is unknown, revoked, over, or its owner disabled."""
     query = (
-        select(Device.id, User.id, User.username, User.roles, Device.scopes, Device.expires_at)
+        select(
+            Device.id,
+            User.id,
+            User.username,
+            User.roles,
+            Device.scopes,
+            Device.expires_at,
+            Device.signed_only,
+        )
         .join(User, User.id == Device.user_id)
         .where(
             Device.id == device_id,
@@ -118,7 +128,15 @@ async def key_standing(
     `which` is `key_is(id)` or `key_hashes_to(hash)`.
     """
     query = (
-        select(ApiKey.id, User.id, User.username, User.roles, ApiKey.scopes, ApiKey.expires_at)
+        select(
+            ApiKey.id,
+            User.id,
+            User.username,
+            User.roles,
+            ApiKey.scopes,
+            ApiKey.expires_at,
+            ApiKey.signed_only,
+        )
         .join(User, User.id == ApiKey.user_id)
         .where(
             which,
@@ -153,6 +171,12 @@ def live_key(user_id: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
         ApiKey.revoked_at.is_(None),
         or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
     )
+
+
+async def find_device(session: AsyncSession, user_id: str, device_id: str) -> Device | None:
+    """The live sign-in of `user_id` with this id."""
+    query = select(Device).where(Device.id == device_id, *live_device(user_id, clock.utc_now()))
+    return await session.scalar(query)
 
 
 async def list_devices(
@@ -219,13 +243,14 @@ async def find_setup_link(
     )
 
 
-def _standing(
+def _standing(  # noqa: PLR0917 - the columns of a row, in their order
     subject_id: str,
     user_id: str,
     username: str,
     roles: list[str],
     scopes: list[str] | None,
     expires_at: datetime | None,
+    signed_only: bool,  # noqa: FBT001 - as above
 ) -> Standing:
     return Standing(
         subject_id=subject_id,
@@ -234,4 +259,5 @@ def _standing(
         roles=tuple(roles),
         scopes=None if scopes is None else tuple(scopes),
         expires_at=expires_at,
+        signed_only=signed_only,
     )

@@ -27,6 +27,12 @@ Timestamp = Annotated[
 # Bounds what is hashed; the policy's own limits come with a better sentence.
 PasswordText = Annotated[str, StringConstraints(max_length=1_024)]
 NameText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+KeyName = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=100, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
+]
 TokenText = Annotated[str, StringConstraints(min_length=1, max_length=8_192)]
 
 
@@ -112,17 +118,21 @@ class AccountBody(Body):
     preferences: dict[str, Any] | None = None
 
 
+class DeviceBody(Body):
+    """What may be changed about a sign-in."""
+
+    signed_only: bool = Field(description="Every request of this device must be signed")
+
+
 class KeyBody(Body):
     """A new API key; no scopes are all that the maker has, no expiry is none."""
 
-    name: Annotated[
-        str,
-        StringConstraints(
-            min_length=1, max_length=100, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$"
-        ),
-    ]
+    name: KeyName
     scopes: list[str] | None = Field(None, max_length=50)
     expires_at: AwareDatetime | None = None
+    signed_only: bool = Field(
+        default=False, description="Every request with this key must be signed"
+    )
 
 
 class SetupForm(Body):
@@ -219,6 +229,7 @@ class DeviceView(BaseModel):
     last_seen_at: Timestamp
     expires_at: Timestamp
     current: bool
+    signed_only: bool
 
     @classmethod
     def of(cls, device: Device, *, current: bool) -> Self:
@@ -231,6 +242,7 @@ class DeviceView(BaseModel):
             last_seen_at=device.last_seen_at,
             expires_at=device.expires_at,
             current=current,
+            signed_only=device.signed_only,
         )
 
 
@@ -250,6 +262,7 @@ class KeyView(BaseModel):
     created_at: Timestamp
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
+    signed_only: bool
 
     @classmethod
     def of(cls, key: ApiKey) -> Self:

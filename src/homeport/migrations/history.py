@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0015_passkeys"
+HEAD = "0016_signed_requests"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -42,6 +42,8 @@ async def identity(house: House) -> None:
         server_names=(settings.host,),
         public_url=None if settings.public_url is None else settings.public_url.rstrip("/"),
         page_origins=settings.cors_origins,
+        origin=settings.public_url or f"http://{settings.host}:{settings.port}",
+        signed_critical=settings.request_signatures == "critical",
         guessing=GuardPolicy(
             per_minute=settings.login_failures_per_minute,
             delay=timedelta(seconds=settings.login_delay),

@@ -49,7 +49,17 @@ PUBLIC: Final = frozenset(
 )
 """What answers without a caller."""
 
-OWN: Final = frozenset({"session_id", "run_id", "approval_id", "device_id", "key_id", "passkey_id"})
+OWN: Final = frozenset(
+    {
+        "session_id",
+        "run_id",
+        "approval_id",
+        "device_id",
+        "key_id",
+        "passkey_id",
+        "signing_key_id",
+    }
+)
 """Names in a path whose object is seen by the person alone whose it is, whatever their role."""
 ANYBODYS: Final = frozenset({"user_id", "model_id", "seq", "name"})
 """Names in a path that the permission alone decides about, or that lie within another object."""

@@ -11,6 +11,7 @@ from homeport.eventlog.catalogue import pairing as pairing
 from homeport.eventlog.catalogue import passkey as passkey
 from homeport.eventlog.catalogue import payload as payload
 from homeport.eventlog.catalogue import project as project
+from homeport.eventlog.catalogue import request_key as request_key
 from homeport.eventlog.catalogue import retired as retired
 from homeport.eventlog.catalogue import run as run
 from homeport.eventlog.catalogue import secret as secret

@@ -13,6 +13,7 @@ from homeport.identity.router import (
     passkeys,
     profile,
     setup,
+    signing_keys,
     tokens,
     users,
 )
@@ -26,6 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     passkeys.router,
     devices.router,
     api_keys.router,
+    signing_keys.router,
     profile.router,
     users.router,
     setup.router,

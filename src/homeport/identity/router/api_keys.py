@@ -55,6 +55,7 @@ async def make_key(body: KeyBody, caller: AccountOwner, log: Log) -> NewKeyView:
             scopes=scopes,
             expires_at=expires_at,
             actor=caller.actor,
+            signed_only=body.signed_only or caller.signed_only,  # never a weaker one
         )
     return NewKeyView.made(key, text=text)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.requests import Request
 
 from homeport.identity.access import SignedIn
 from homeport.identity.errors import DeviceNotFound
-from homeport.identity.repository import count_devices, list_devices
+from homeport.identity.repository import count_devices, find_device, list_devices
 from homeport.identity.router.place import place_after
-from homeport.identity.router.provided import Live, Log, OwnDevices
-from homeport.identity.schemas import DevicePage, DeviceView
+from homeport.identity.router.provided import AccountOwner, Live, Log, OwnDevices, Signed
+from homeport.identity.schemas import DeviceBody, DevicePage, DeviceView
 from homeport.identity.service.accounts import account_stream
-from homeport.identity.service.devices import revoke_device
+from homeport.identity.service.devices import revoke_device, set_signed_only
 from homeport.kernel import clock
 from homeport.kernel.http.pagination import Paging, paginate
 from homeport.kernel.ids import is_id
@@ -38,6 +39,39 @@ async def read_devices(caller: SignedIn, paging: Paging, log: Log) -> DevicePage
         devices=[DeviceView.of(row, current=row.id == caller.device_id) for row in page.items],
         **page.fields(),
     )
+
+
+@router.patch("/{device_id}")
+async def change_device(
+    *,
+    request: Request,
+    device_id: str,
+    body: DeviceBody,
+    caller: AccountOwner,
+    log: Log,
+    live: Live,
+    signatures: Signed,
+) -> DeviceView:
+    """Says whether a device's requests must be signed; to end that takes a signed request."""
+    if not is_id(device_id):
+        raise DeviceNotFound
+    async with log.database.read() as session:
+        if await find_device(session, caller.user_id, device_id) is None:
+            raise DeviceNotFound
+    if not body.signed_only and not caller.signed_only:  # else this one was judged already
+        await signatures.require(request, caller)
+    async with log.unit(account_stream(caller.user_id)) as unit:
+        device = await set_signed_only(
+            unit,
+            user_id=caller.user_id,
+            device_id=device_id,
+            signed_only=body.signed_only,
+            actor=caller.actor,
+        )
+    if device is None:
+        raise DeviceNotFound
+    live.forget_user(caller.user_id)
+    return DeviceView.of(device, current=device.id == caller.device_id)
 
 
 @router.delete("/{device_id}", status_code=204)

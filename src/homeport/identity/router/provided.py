@@ -20,6 +20,7 @@ from homeport.identity.public_address import PublicAddress
 from homeport.identity.refresh_cookie import RefreshCookies
 from homeport.identity.registration import Registration
 from homeport.identity.roles import ACCOUNT_MANAGE
+from homeport.identity.signatures.enforcement import Signatures
 from homeport.identity.signing_keys import SigningKeys
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.http.provide import provided
@@ -38,6 +39,7 @@ Ring = Annotated[KeyRing, provided(KeyRing)]
 Party = Annotated[RelyingParty, provided(RelyingParty)]
 Public = Annotated[PublicAddress, provided(PublicAddress)]
 Apps = Annotated[Totp, provided(Totp)]
+Signed = Annotated[Signatures, provided(Signatures)]
 Figures = Annotated[Activity, provided(Activity)]
 
 AccountOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE)]

@@ -67,6 +67,7 @@ async def create_key(
     scopes: list[str] | None,
     expires_at: datetime | None,
     actor: str,
+    signed_only: bool = False,
 ) -> tuple[ApiKey, str]:
     """Makes a key of `user_id`; returns its row and its text, which is nowhere else.
 
@@ -88,6 +89,7 @@ async def create_key(
         expires_at=expires_at,
         last_used_at=None,
         revoked_at=None,
+        signed_only=signed_only,
     )
     unit.session.add(key)
     unit.append(

@@ -13,11 +13,12 @@ from homeport.eventlog.catalogue.account import (
     LoginMethod,
     LoginSucceeded,
 )
+from homeport.eventlog.catalogue.request_key import SignaturePolicyChanged
 from homeport.identity.factors import pending
 from homeport.identity.mint import TokenMint, TokenPair
 from homeport.identity.models import Device, User
 from homeport.identity.pairing.models import Pairing
-from homeport.identity.repository import live_device
+from homeport.identity.repository import find_device, live_device
 from homeport.identity.visit import Visit
 from homeport.kernel import clock
 from homeport.kernel.ids import new_id
@@ -77,6 +78,21 @@ async def revoke_device(
     """Ends one sign-in of `user_id`; False when it is not theirs or had ended."""
     ended = await _end(unit, user_id, reason, actor, Device.id == device_id)
     return bool(ended)
+
+
+async def set_signed_only(
+    unit: Unit, *, user_id: str, device_id: str, signed_only: bool, actor: str
+) -> Device | None:
+    """Says whether a device's requests must be signed; None when no live one has this id."""
+    device = await find_device(unit.session, user_id, device_id)
+    if device is not None and device.signed_only != signed_only:
+        device.signed_only = signed_only
+        unit.append(
+            f"account:{user_id}",
+            SignaturePolicyChanged(device_id=device_id, signed_only=signed_only),
+            actor=actor,
+        )
+    return device
 
 
 async def revoke_devices(

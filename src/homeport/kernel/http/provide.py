@@ -45,6 +45,15 @@ def services_of(connection: HTTPConnection) -> Services:
     return cast("Services", connection.app.state.services)
 
 
+def provided_if_any(kind: type[Any]) -> Any:
+    """As `provided`, with None where wiring has none."""
+
+    async def dependency(connection: HTTPConnection) -> Any:
+        return services_of(connection).find(kind)
+
+    return Depends(dependency)
+
+
 def provided(kind: type[Any]) -> Any:
     """A FastAPI dependency that yields the app's instance of `kind`."""
 

@@ -14,6 +14,7 @@ REQUEST_ID = "homeport.request_id"
 RESPONSE_HEADERS = "homeport.response_headers"
 LATE_HEADERS = "homeport.late_headers"
 TAIL = "homeport.tail"
+TARGET = "homeport.target"
 
 
 def begin(scope: Scope, request_id: str) -> Headers:
@@ -36,6 +37,23 @@ async def answer_at_edge(scope: Scope, receive: Receive, send: Send, tail: Tail)
         scope[TAIL] = tail
     else:
         await tail(receive, send)
+
+
+def keep_target(scope: Scope) -> None:
+    """Notes path and query as they were sent, before a layer rewrites them."""
+    scope.setdefault(TARGET, _target(scope))
+
+
+def target_as_sent(scope: Scope) -> str:
+    """Path and query as the client sent them."""
+    kept: str | None = scope.get(TARGET)
+    return _target(scope) if kept is None else kept
+
+
+def _target(scope: Scope) -> str:
+    raw = cast("bytes | None", scope.get("raw_path")) or scope["path"].encode()
+    query = cast("bytes", scope["query_string"])
+    return (raw + b"?" + query if query else raw).decode("latin-1")
 
 
 def add_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homeport.kernel.errors import Invalid
+from homeport.kernel.http.middleware.exchange import keep_target
 
 OLD_PREFIXES = ("/api/v1/", "/api/")
 OLD_SOCKETS = {"/ws": "/v1/ws", "/v1/chat/stream": "/v1/ws"}
@@ -53,6 +54,8 @@ def _rewrite(scope: Scope) -> None:
             break
     if scope["type"] == "websocket":
         renewed = OLD_SOCKETS.get(renewed, renewed)
+    if mark or renewed != path:
+        keep_target(scope)
     if mark:
         parts = [part for part in (more.encode(), scope["query_string"]) if part]
         scope["query_string"] = b"&".join(parts)

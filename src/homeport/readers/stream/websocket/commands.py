@@ -18,6 +18,7 @@ from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller
 from homeport.identity.roles import API_WRITE
+from homeport.identity.signatures.enforcement import Signatures
 from homeport.kernel.errors import Unprocessable
 from homeport.kernel.http.errors import error_document, known_failure, unprocessable
 from homeport.kernel.http.strict_json import check_json
@@ -82,6 +83,7 @@ class Commands:
     log: EventLog
     dispatcher: Dispatcher
     tools: Registry
+    signatures: Signatures | None
 
     async def perform(
         self, caller: Caller, command: SendMessage | StopRun | DecideApproval
@@ -109,6 +111,9 @@ class Commands:
                     dispatcher=self.dispatcher,
                 )
             case DecideApproval():
+                if self.signatures is not None:
+                    instead = f"POST /v1/approvals/{command.approval_id}"
+                    self.signatures.refuse_unsigned(caller, instead=instead)
                 return await answer_approval(
                     approval_id=command.approval_id,
                     body=command,

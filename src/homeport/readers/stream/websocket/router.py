@@ -16,8 +16,9 @@ from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
 from homeport.identity.following import Following
+from homeport.identity.signatures.enforcement import Signatures
 from homeport.kernel.http.middleware.exchange import answer_at_edge
-from homeport.kernel.http.provide import provided
+from homeport.kernel.http.provide import provided, provided_if_any
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.reader import Reader
 from homeport.readers.stream.visible import visible
@@ -76,9 +77,10 @@ async def many_sessions(
     sockets: Room,
     dispatcher: Annotated[Dispatcher, provided(Dispatcher)],
     tools: Annotated[Registry, provided(Registry)],
+    signatures: Annotated[Signatures | None, provided_if_any(Signatures)],
 ) -> None:
     """Follow many sessions, and speak, stop and decide beside it."""
-    scope, commands = websocket.scope, Commands(log, dispatcher, tools)
+    scope, commands = websocket.scope, Commands(log, dispatcher, tools, signatures)
 
     async def serve(receive: Receive, send: Send) -> None:
         with sockets.seat(caller):
