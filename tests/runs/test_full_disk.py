@@ -77,6 +77,9 @@ async def test_append_when_the_disk_of_the_database_is_full_then_it_is_refused_a
     assert (await door.get(f"/v1/sessions/{session_id}"))["id"] == session_id
     assert len(of_kind(await door.events(session_id), "message.submitted")) == len(taken)
     assert (await door.call("GET", "/livez")).status == 200
+    ready = await door.call("GET", "/readyz")
+    assert ready.status == 503
+    assert not (await ready.json())["components"]["disk"]["ok"]
     disk.free()
     await lost_nothing(door, session_id, taken, file)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+from pathlib import Path
+
 from sqlalchemy import text
 
 from homeport import __version__, migrations
@@ -13,6 +17,8 @@ from homeport.operations import Finding, Operations
 from homeport.wiring.house import House, every
 
 PURGE_S = 3_600.0
+LEAST_FREE = 16 << 20
+"""Bytes on the data directory's or the database's disk below which no work should be sent here."""
 
 
 async def storage(house: House) -> None:
@@ -27,10 +33,19 @@ async def storage(house: House) -> None:
         await migrations.upgrade(database)
     house.provide(database)
 
+    disks = {settings.data_path}
+    if database.dialect == "sqlite":
+        disks.add(Path(database.url.database or "").parent)
+
     async def answers() -> Finding:
-        async with database.read() as session:
+        # By the way that writes take: somebody else's lock on the file is found here, too.
+        async with database.write() as session:
             await session.execute(text("SELECT 1"))
         return Finding(ok=True, detail={"kind": database.dialect})
+
+    async def has_room() -> Finding:
+        free = min([(await asyncio.to_thread(shutil.disk_usage, each)).free for each in disks])
+        return Finding(ok=free >= LEAST_FREE, detail={"free_mb": free >> 20})
 
     async def is_current() -> Finding:
         current = await migrations.current(database)
@@ -44,6 +59,7 @@ async def storage(house: House) -> None:
 
     house.chore("idempotency.purge", every(PURGE_S, forget_old_keys))
     house.checks["database"] = answers
+    house.checks["disk"] = has_room
     house.checks["migrations"] = is_current
     house.banner.append(("database", database.url.render_as_string(hide_password=True)))
 
