@@ -102,6 +102,19 @@ async def test_setup_when_the_code_is_wrong_or_late_then_nothing_counts(
 
 
 @on_sqlite
+async def test_setup_when_the_device_signed_in_long_ago_then_it_has_to_sign_in_again(
+    door: Door, shift_clock: Shift
+) -> None:
+    ada = await door.register("ada")
+    shift_clock(timedelta(minutes=5))
+    for path in ("mfa/totp", "passkeys/register/options"):
+        refused = await door.call("POST", f"/v1/auth/{path}", token=ada.access)
+        assert (refused.status, refused.code) == (403, "auth.sign-in-required")
+    fresh = (await door.login("ada")).json["access_token"]
+    assert (await confirm(door, fresh, (await begin(door, fresh)).code())).status == 200
+
+
+@on_sqlite
 async def test_setup_when_begun_twice_then_only_the_second_seed_confirms_and_a_third_conflicts(
     door: Door,
 ) -> None:

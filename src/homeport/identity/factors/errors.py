@@ -1,7 +1,7 @@
 """What can go wrong with second factors.
 
 Unauthenticated ── SecondFactorRequired, PendingSignInRefused, CodeRefused
-Forbidden ── StepUpRequired, DeviceRequired
+Forbidden ── StepUpRequired, SignInRequired, DeviceRequired
 Conflict ── TotpEnabledAlready, NoSecondFactor
 NotFound ── TotpNotFound, TotpSetupNotFound
 """
@@ -37,6 +37,13 @@ class StepUpRequired(Forbidden):
 
     code = "auth.step-up-required"
     title = "Show a second factor first"
+
+
+class SignInRequired(Forbidden):
+    """The account has no second factor yet, and this device signed in over five minutes ago."""
+
+    code = "auth.sign-in-required"
+    title = "Sign in again to add the first second factor"
 
 
 class DeviceRequired(Forbidden):

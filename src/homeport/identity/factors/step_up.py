@@ -19,7 +19,7 @@ from starlette.requests import HTTPConnection
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, identified
 from homeport.identity.asking import asking
-from homeport.identity.factors.errors import DeviceRequired, StepUpRequired
+from homeport.identity.factors.errors import DeviceRequired, SignInRequired, StepUpRequired
 from homeport.identity.factors.proof import methods_of
 from homeport.identity.models import Device
 from homeport.identity.roles import PERMISSIONS
@@ -34,7 +34,9 @@ def needs_verified(permission: str, *, device: bool = False) -> Any:
     """A dependency that yields the caller if they hold `permission` and proved who they are.
 
     Args:
-        device: An API key is refused on every account, not only on those with a second factor.
+        device: An API key is refused on every account, not only on those with a second factor; and
+            where there is none, the device must have signed in within five minutes: whoever finds
+            one signed in must not lock its owner out by a factor of their own.
 
     Raises:
         ValueError: There is no such permission: a mistake in the program, found at import.
@@ -48,17 +50,22 @@ def needs_verified(permission: str, *, device: bool = False) -> Any:
         caller.require(permission)
         if device and caller.device_id is None:
             raise DeviceRequired
-        await refuse_unverified(services_of(connection).get(EventLog).database, caller)
+        database = services_of(connection).get(EventLog).database
+        await refuse_unverified(database, caller, fresh=device)
         return caller
 
     asking(dependency, permission)
     return Depends(dependency)
 
 
-async def refuse_unverified(database: Database, caller: Caller) -> None:
+async def refuse_unverified(database: Database, caller: Caller, *, fresh: bool = False) -> None:
     """Lets through who has no second factor, or has shown it on this device within five minutes.
 
+    Args:
+        fresh: Who has none must have signed in within five minutes instead.
+
     Raises:
+        SignInRequired: The device has signed in too long ago.
         DeviceRequired: The caller shows a key.
         StepUpRequired: The device has not shown one lately; `methods` tells how.
         Unavailable: The database cannot say; nobody is let through on a guess.
@@ -66,7 +73,10 @@ async def refuse_unverified(database: Database, caller: Caller) -> None:
     async with database.read() as session:
         methods = await methods_of(session, caller.user_id)
         shown_at = await verified_at(session, caller.device_id)
+        signed_in_at = await _signed_in_at(session, caller.device_id) if fresh else None
     if not methods:
+        if fresh and (signed_in_at is None or signed_in_at <= clock.utc_now() - RECENT):
+            raise SignInRequired
         return
     if caller.device_id is None:
         raise DeviceRequired("This account has a second factor, which an API key cannot show.")
@@ -79,6 +89,10 @@ async def refuse_unverified(database: Database, caller: Caller) -> None:
 async def verified_at(session: AsyncSession, device_id: str | None) -> datetime | None:
     """When a second factor was last shown on `device_id`."""
     return await session.scalar(select(Device.verified_at).where(Device.id == device_id))
+
+
+async def _signed_in_at(session: AsyncSession, device_id: str | None) -> datetime | None:
+    return await session.scalar(select(Device.created_at).where(Device.id == device_id))
 
 
 async def mark_verified(session: WriteSession, device_id: str, *, now: datetime) -> None:
