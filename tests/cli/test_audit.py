@@ -7,9 +7,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from homeport.cli.audit import app
 from homeport.cli.inert import inert
 from support.server import MakeServer, Server
 
@@ -23,6 +26,27 @@ def audit(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=60,
     )
+
+
+def exports_and_verifies(server: Server, file: Path, anchors: Path) -> None:
+    """The rounds with an export, in this process: it starts nothing that they need."""
+
+    def homeport(*words: str) -> Result:
+        return CliRunner().invoke(app, words, env=server.environment())
+
+    made = homeport("export", "--output", str(file))
+    assert (made.exit_code, made.stdout, file.stat().st_mode & 0o777) == (0, "", 0o600)
+    told = json.loads(homeport("verify", "--file", str(file), "--json").stdout)
+    assert (told["ok"], told["partial"], told["findings"]) == (True, False, [])
+    file.write_bytes(file.read_bytes().replace(b"system", b"sysTem", 1))
+    flipped = homeport("verify", "--file", str(file), "--anchor", str(anchors))
+    assert (flipped.exit_code, "DAMAGED" in flipped.stdout) == (1, True)
+    file.write_text("another file\n")
+    assert homeport("verify", "--file", str(file)).exit_code == 2
+    assert homeport("verify", "--file", str(file), "--stream", "system").exit_code == 2
+    part = homeport("export", "--stream", "system", "--since", "2026-01-01")
+    assert '"stream":"system","since":1767225600000' in part.stdout
+    assert homeport("export", "--since", "yesterday").exit_code == 1
 
 
 @pytest.mark.requirement("60")
@@ -40,6 +64,8 @@ def test_verify_when_the_log_is_whole_cut_or_not_there_then_the_exit_code_says_s
     assert told["seals"] == told["anchors"] >= 1
     assert told["events"] > 1
 
+    exports_and_verifies(server, server.data_dir / "log.jsonl", anchors)
+
     server.stop()
     with sqlite3.connect(server.data_dir / "homeport.db") as rows:  # cut all of it, and the seals
         for (name,) in rows.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
@@ -49,7 +75,7 @@ def test_verify_when_the_log_is_whole_cut_or_not_there_then_the_exit_code_says_s
     rows.close()
     cut = audit(server, "verify")
     assert cut.returncode == 1
-    assert "DAMAGED seal 1: anchor: it is anchored and not in the database" in cut.stdout
+    assert "DAMAGED seal 1: anchor: it is anchored and not among the seals" in cut.stdout
 
     none = audit(server, "verify", "--database", "/nowhere/\x1b[31mred.db")
     assert (none.returncode, none.stdout) == (2, "")

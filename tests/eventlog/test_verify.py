@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -260,3 +261,25 @@ async def test_rows_of_the_log_when_somebody_changes_them_then_the_database_refu
         with pytest.raises(Exception, match="the log only grows"):
             async with log.database.write() as session:
                 await session.execute(text(statement))
+
+
+@pytest.mark.requirement("60")
+async def test_erasure_when_it_was_forged_and_says_nothing_then_it_is_found_and_named(
+    log: EventLog,
+) -> None:
+    async with log.unit(NAME) as unit:
+        unit.append(NAME, fact(), actor=ACTOR)
+    async with log.unit(NAME) as unit:
+        await Eraser().erase(unit, NAME, reason="requested", actor=ACTOR)
+    digest = hashlib.sha256(bytes(32) * 2).hexdigest()
+    literal = f"X'{digest}'" if log.database.dialect == "sqlite" else f"'\\x{digest}'"
+    forged = [
+        f"UPDATE event_payloads SET payload = :bytes, salt = :bytes WHERE {EVENT} = 2",
+        f"UPDATE events SET payload_digest = {literal} WHERE {EVENT} = 2",
+    ]
+    report = await tampered(log.database, forged)
+    assert {(each.what, each.seq) for each in report.findings} == {
+        ("payload", 2),
+        ("hash", 2),
+        ("payload-missing", 1),
+    }

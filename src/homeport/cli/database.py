@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
@@ -18,6 +19,7 @@ from homeport.migrations import is_current
 from homeport.settings import Settings
 
 ACTOR: Final = "operator"
+_SQLITE = "sqlite:///"
 T = TypeVar("T")
 
 
@@ -26,6 +28,20 @@ class SchemaBehind(Unavailable):
 
     code = "storage.schema-behind"
     title = "The database is not of this version"
+
+
+def existing(database: str) -> str:
+    """The URL of a database, which may be given as the file of one.
+
+    Raises:
+        FileNotFoundError: It is a file, and there is none; opening it would make it.
+    """
+    file = database.removeprefix(_SQLITE)
+    if "://" in file:
+        return database
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    return f"{_SQLITE}{Path(file).resolve()}"
 
 
 @asynccontextmanager

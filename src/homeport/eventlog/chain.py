@@ -27,9 +27,9 @@ class Finding:
 
     Attributes:
         what: A word for it: `gap`, `payload`, `hash`, `bounds`, `position`, `payload-missing`,
-            `head`, `seal`, `sealed-head`, `anchor`.
-        stream: None where it is about seals.
-        seq: The event at fault; of a seal, its number.
+            `head`, `seal`, `sealed-head`, `anchor`; of an export also `line`.
+        stream: None where it is about seals or lines.
+        seq: The event at fault; of a seal or a line, its number.
     """
 
     what: str
@@ -81,7 +81,10 @@ class Chain:
         elif hashlib.sha256(event.salt + event.payload).digest() != event.payload_digest:
             yield self._finding("payload", seq, "what it says is not what was written")
         elif event.kind == PayloadErased.kind:
-            self._erasures.append(PayloadErased.model_validate(orjson.loads(event.payload)))
+            try:
+                self._erasures.append(PayloadErased.model_validate(orjson.loads(event.payload)))
+            except ValueError:  # whoever put it there made a digest for it, too
+                yield self._finding("payload", seq, "it does not say what was erased")
         header = orjson.dumps([self.stream, seq, event.kind, event.version, event.at, event.actor])
         link = hashlib.sha256(self.hash + header + event.payload_digest).digest()
         if link != event.hash and seq == self.seq + 1:

@@ -16,6 +16,8 @@ class Report:
 
     Attributes:
         findings: The first 1,000.
+        partial: It is of an export that leaves something out.
+        unchecked: What could not be, in words; only of exports.
         last_seal: The newest one; None when nothing was sealed.
     """
 
@@ -25,7 +27,9 @@ class Report:
     seals: int = 0
     anchors: int = 0
     last_seal: Seal | None = None
+    partial: bool = False
     findings: list[Finding] = field(default_factory=list[Finding])
+    unchecked: list[str] = field(default_factory=list[str])
 
     def add(self, finding: Finding) -> None:
         """Takes a finding in."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from cryptography.exceptions import InvalidSignature
@@ -88,6 +89,10 @@ class Seal:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+    def members(self) -> dict[str, Any]:
+        """Its attributes by name, in their order."""
+        return {name: getattr(self, name) for name in (*_NUMBERS, *_DIGESTS)}
 
     def line(self) -> bytes:
         """The seal as an anchor, with its line feed."""

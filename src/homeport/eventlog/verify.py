@@ -5,32 +5,19 @@ All of it is one snapshot, read by keyset; memory grows with the number of strea
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import func, select
 
 from homeport.eventlog.chain import Chain, Stored
 from homeport.eventlog.errors import StreamNotFound
 from homeport.eventlog.models import EventRow, StreamRow
 from homeport.eventlog.report import Report
+from homeport.eventlog.scan import Progress, scan
 from homeport.eventlog.seal import Seal
 from homeport.eventlog.verify_seals import judge_anchors, judge_sealed_heads, judge_seals
 from homeport.kernel.db import ReadSession, WriteSession
-
-ROWS = 4_000
-BYTES = 16 << 20
-"""Of payload in one page, about; one of long texts has fewer rows than `ROWS`."""
-_page = text(
-    "SELECT e.stream_id, e.position, e.seq, e.kind, e.version, e.at, e.actor, e.bounds,"
-    " e.payload_digest, e.hash, p.salt, p.payload FROM events e"
-    " LEFT JOIN event_payloads p ON p.stream_id = e.stream_id AND p.seq = e.seq"
-    " WHERE (e.stream_id, e.seq) > (:stream, :seq) AND e.stream_id <= :last"
-    " ORDER BY e.stream_id, e.seq LIMIT :limit"
-)
-Progress = Callable[[int, int], None]
-"""Told how many events were judged, of how many."""
 
 
 async def verify(
@@ -75,7 +62,7 @@ async def _judge_chains(
         counted = counted.where(EventRow.stream_id.in_(streams))
     total = await session.scalar(counted) or 0
     chain: Chain | None = None
-    async for page in _pages(session, min(streams, default=0), max(streams, default=0)):
+    async for page in scan(session, min(streams, default=0), max(streams, default=0)):
         for stream_id, *columns in page:
             stream = streams[stream_id]
             if chain is None or chain.stream != stream.name:
@@ -99,19 +86,3 @@ class _Stream:
     head_seq: int
     head_hash: bytes
     chain: Chain | None = None
-
-
-async def _pages(
-    session: ReadSession | WriteSession, first: int, last: int
-) -> AsyncGenerator[Sequence[Row[Any]], None]:
-    """The events of the streams `first` to `last`, in order."""
-    stream, seq, limit = first, -1, ROWS
-    while True:
-        values = {"stream": stream, "seq": seq, "last": last, "limit": limit}
-        page = (await session.execute(_page, values)).all()
-        if not page:
-            return
-        yield page
-        stream, seq = page[-1][0], page[-1][2]
-        size = sum(len(row[-1]) for row in page if row[-1] is not None)
-        limit = max(1, min(ROWS, BYTES * len(page) // max(size, 1)))

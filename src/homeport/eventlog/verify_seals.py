@@ -38,14 +38,13 @@ async def judge_seals(session: AnySession, report: Report, trusted: Collection[b
     while seals := await seals_after(session, before.id if before else 0, limit=AT_ONCE):
         heads = await _heads(session, seals[0].id, seals[-1].id)
         for seal in seals:
-            for detail in _faults(seal, before, heads.get(seal.id, [])):
-                report.add(Finding("seal", None, seal.id, detail))
+            judge_link(report, seal, before)
+            judge_signature(report, seal)
+            judge_root(report, seal, heads.get(seal.id, []))
             before = seal
         report.seals += len(seals)
     report.last_seal = before
-    if before is not None and trusted and before.key not in trusted:
-        detail = f"it is signed by {before.key.hex()}, which is not this installation's key"
-        report.add(Finding("seal", None, before.id, detail))
+    judge_key(report, trusted)
 
 
 async def judge_anchors(session: AnySession, report: Report, anchors: Sequence[Seal]) -> None:
@@ -55,29 +54,50 @@ async def judge_anchors(session: AnySession, report: Report, anchors: Sequence[S
         query = select(SealRow).where(SealRow.id.in_([each.id for each in some]))
         stored = {row.id: seal_of(row) for row in await session.scalars(query)}
         for anchor in some:
-            if not anchor.is_signed():
-                detail = "the anchor itself is not signed: the file was changed"
-            elif anchor.id not in stored:
-                detail = "it is anchored and not in the database: history was cut"
-            elif stored[anchor.id] != anchor:
-                detail = "it is anchored as another one: history was written anew"
-            else:
-                continue
-            report.add(Finding("anchor", None, anchor.id, detail))
+            judge_anchor(report, anchor, stored.get(anchor.id))
     report.anchors = len(anchors)
 
 
-def _faults(seal: Seal, before: Seal | None, heads: Sequence[SealedHead]) -> list[str]:
-    faults: list[str] = []
+def judge_anchor(report: Report, anchor: Seal, stored: Seal | None) -> None:
+    """The anchor is the seal of its number."""
+    if not anchor.is_signed():
+        detail = "the anchor itself is not signed: the file was changed"
+    elif stored is None:
+        detail = "it is anchored and not among the seals: history was cut"
+    elif stored != anchor:
+        detail = "it is anchored as another one: history was written anew"
+    else:
+        return
+    report.add(Finding("anchor", None, anchor.id, detail))
+
+
+def judge_key(report: Report, trusted: Collection[bytes]) -> None:
+    """The newest seal, which vouches for all before it, is signed by a key that is trusted."""
+    newest = report.last_seal
+    if newest is not None and trusted and newest.key not in trusted:
+        detail = f"it is signed by {newest.key.hex()}, which is not a key that is trusted"
+        report.add(Finding("seal", None, newest.id, detail))
+
+
+def judge_link(report: Report, seal: Seal, before: Seal | None) -> None:
+    """The seal follows on the one before it, which is none for the first."""
     if seal.id != (before.id if before else 0) + 1:
-        faults.append("the seals before it are missing")
+        report.add(Finding("seal", None, seal.id, "the seals before it are missing"))
     elif seal.previous != (before.digest() if before else NOTHING):
-        faults.append("it does not follow on the seal before it")
+        report.add(Finding("seal", None, seal.id, "it does not follow on the seal before it"))
+
+
+def judge_signature(report: Report, seal: Seal) -> None:
+    """The key that the seal names has signed it."""
     if not seal.is_signed():
-        faults.append("its signature is wrong")
+        report.add(Finding("seal", None, seal.id, "its signature is wrong"))
+
+
+def judge_root(report: Report, seal: Seal, heads: Sequence[SealedHead]) -> None:
+    """The seal was made over these heads."""
     if len(heads) != seal.heads or root_of(heads) != seal.root:
-        faults.append("the heads beside it are not those that were sealed")
-    return faults
+        detail = "the heads beside it are not those that were sealed"
+        report.add(Finding("seal", None, seal.id, detail))
 
 
 async def _heads(session: AnySession, first: int, last: int) -> dict[int, list[SealedHead]]:
