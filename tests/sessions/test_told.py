@@ -52,3 +52,12 @@ def test_history_when_a_run_goes_on_then_only_what_broke_off_is_left_out() -> No
 def test_history_when_something_new_is_said_then_what_broke_off_is_shown() -> None:
     broken = run("a", turn("And th", stop=None), said=[WORDS])
     assert roles(broken, run("b", said=[WORDS])) == ["user", "assistant", "user"]
+
+
+def test_history_when_no_run_asks_yet_then_it_is_what_the_next_one_would_be_told() -> None:
+    assert told.history([], "", summary=None) == []
+    assert not told.has_answers([], "")
+    broken = run("a", turn("And th", stop=None), said=[WORDS])
+    assert told.history([broken], "", summary=None)[1:] == [
+        {"role": "assistant", "content": [{"type": "text", "text": "And th"}]}
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from homeport.providers.blocks import to_wire
@@ -68,10 +69,10 @@ def _parts(runs: Iterable[RunState], run_id: str) -> Iterator[tuple[RunState, li
             counted.append(state)
         if state.run_id == run_id:
             break
-    followers = [*counted[1:], None]
-    for state, follower in zip(counted, followers, strict=True):
+    for state, follower in zip_longest(counted, counted[1:]):
         # The run that asks, or the one that goes on, says again what broke off.
-        yield state, _kept(state, asking=follower is None or follower.goes_on)
+        goes_on = follower is not None and follower.goes_on
+        yield state, _kept(state, asking=goes_on or state.run_id == run_id)
 
 
 def _size(block: Block) -> int:
