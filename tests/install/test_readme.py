@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -30,7 +31,10 @@ def block(containing: str) -> str:
 
 @asynccontextmanager
 async def shell(script: str, folder: Path) -> AsyncGenerator[asyncio.StreamReader]:
-    """What `script` prints, while it runs; Ctrl-C at the end."""
+    """What `script` prints, while it runs; it is ended as by Ctrl-C.
+
+    By SIGTERM: whoever is started in the background of a script ignores SIGINT.
+    """
     process = await asyncio.create_subprocess_exec(
         "bash", "-euc", script, stdout=asyncio.subprocess.PIPE, cwd=folder, start_new_session=True
     )
@@ -38,7 +42,7 @@ async def shell(script: str, folder: Path) -> AsyncGenerator[asyncio.StreamReade
     try:
         yield process.stdout
     finally:
-        os.killpg(process.pid, 2)
+        os.killpg(process.pid, signal.SIGTERM)
         await process.communicate()
 
 
