@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from homeport.kernel.secret_file import secrets_lock
 from identity.door import PASSWORD
 from support.client import ask
 from support.commands import CommandRefused, command
@@ -64,6 +65,19 @@ async def test_rotate_when_people_refresh_all_the_time_then_nobody_notices(
     answer = await ask(http, "GET", f"{server.base_url}/v1/auth/me", headers=server.admin)
     assert answer.status == 200
     assert present not in server.log() + server.said()
+
+
+async def test_secrets_when_another_command_changes_them_then_neither_touches_the_file(
+    server: Server,
+) -> None:
+    path = server.data_dir / "secret.key"
+    before = path.read_bytes()
+    with secrets_lock(path):
+        for word in ("rotate", "forget"):
+            with pytest.raises(CommandRefused, match=r"^1: .*secret\.in-use"):
+                await command(server, "secrets", word)
+    assert path.read_bytes() == before
+    assert await command(server, "secrets", "forget") == {"forgotten": 0}
 
 
 @pytest.mark.faults

@@ -8,6 +8,7 @@ first two by restarting the servers twice, and the command does the third.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +22,15 @@ from homeport.eventlog.catalogue.secret import SecretForgotten, SecretRotated
 from homeport.kernel.crypto import KeyRing, SealForeign
 from homeport.kernel.db.sealed import rewrap
 from homeport.kernel.errors import Invalid
-from homeport.kernel.secret_file import load_secrets, new_secret, store_secrets
+from homeport.kernel.secret_file import (
+    SecretsInUse,
+    load_secrets,
+    new_secret,
+    secrets_lock,
+    store_secrets,
+)
 from homeport.settings import Settings
-from homeport.wiring.secret import FOLLOW_S, SEALED, keyring_of, secret_file
+from homeport.wiring.secret import FOLLOW_S, SEALED, keyring_of, secret_file, secrets_of
 
 SETTLING_S = 3 * FOLLOW_S
 """Every server has read the file by then."""
@@ -56,10 +63,12 @@ def forget(as_json: AsJSON = False) -> None:
 
 async def _rotate(settings: Settings) -> int:
     path = secret_file(settings)
+    held = contextlib.nullcontext() if path is None else secrets_lock(path)
     async with opened_log(settings) as log:
-        if path is not None:
-            await _replace(path)
-        rows = await _rewrap_all(log, keyring_of(settings))
+        with held:
+            if path is not None:
+                await _replace(path)
+            rows = await _rewrap_all(log, keyring_of(settings))
         async with log.unit("system") as unit:
             unit.append("system", SecretRotated(rows=rows), actor=ACTOR)
     return rows
@@ -78,12 +87,19 @@ async def _forget(settings: Settings) -> int:
     if path is None:
         raise SecretIsSet("Take it out of SECRET_KEY_PREVIOUS, after: homeport secrets rotate")
     async with opened_log(settings) as log:
-        await _rewrap_all(log, keyring_of(settings))
-        present, *before = load_secrets(path)
-        store_secrets(path, (present,))
+        with secrets_lock(path):
+            known = secrets_of(settings)
+            await _rewrap_all(log, KeyRing(*known))
+            # What everything stands under now is what is kept, whoever has edited the file since.
+            if secrets_of(settings) != known:
+                raise SecretsInUse(
+                    f"{path} was changed meanwhile; nothing is forgotten. Try again."
+                )
+            count = len(load_secrets(path)) - 1
+            store_secrets(path, known[:1])
         async with log.unit("system") as unit:
-            unit.append("system", SecretForgotten(secrets=len(before)), actor=ACTOR)
-    return len(before)
+            unit.append("system", SecretForgotten(secrets=count), actor=ACTOR)
+    return count
 
 
 async def _rewrap_all(log: EventLog, keyring: KeyRing) -> int:

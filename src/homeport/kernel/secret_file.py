@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from homeport.kernel.crypto import SECRET_MIN_LENGTH, SecretUnsafe
+from homeport.kernel.errors import Conflict
 
 SECRET_BYTES: Final = 32
+
+
+class SecretsInUse(Conflict):
+    """Another command changes the file, or has just changed it."""
+
+    code = "secret.in-use"
+    title = "The secrets are being changed"
 
 
 def new_secret() -> bytes:
@@ -37,6 +47,28 @@ def load_secrets(path: Path) -> tuple[bytes, ...]:
     if not found or min(map(len, found)) < SECRET_MIN_LENGTH:
         raise SecretUnsafe(f"{path} holds too few bytes; restore it from where you keep it.")
     return found
+
+
+@contextmanager
+def secrets_lock(path: Path) -> Generator[None]:
+    """Holds the file against other commands that change it; whoever only reads needs no lock.
+
+    The lock is on the directory, because the file is replaced as a whole.
+
+    Raises:
+        SecretsInUse: Another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"Another command works on {path}. Wait until it is done, and try again."
+            raise SecretsInUse(message) from None
+        yield
+    finally:
+        os.close(directory)
 
 
 def store_secrets(path: Path, known: Sequence[bytes]) -> None:
