@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from homeport.eventlog.sealer import Sealer, seals_after
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database, leader
 from support.facts import append, fact
+from support.small_disk import limited_files
 
 KEY = SealingKey(KeyRing(b"k" * 32))
 
@@ -103,6 +105,26 @@ async def test_anchors_when_a_line_was_torn_then_it_is_written_again(
     file = AnchorFile(path)
     assert [await file.copy(log.database), await file.copy(log.database)] == [1, 0]
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_anchors_when_the_disk_is_full_then_the_next_round_mends_the_file(
+    log: EventLog, tmp_path: Path
+) -> None:
+    path = tmp_path / "seals.jsonl"
+    file = AnchorFile(path)
+    sealer = Sealer(log.database, KEY, holder="a", events=1)
+    await append(log, "session:1", fact())
+    await sealer.step()
+    assert await file.copy(log.database) == 1
+    size = path.stat().st_size
+    await append(log, "session:2", fact())
+    await sealer.step()
+    with limited_files(os.getpid(), size=size + 50), pytest.raises(OSError, match="too large"):
+        await file.copy(log.database)
+    assert path.stat().st_size == size + 50
+    assert await file.copy(log.database) == 1
+    assert read_anchors(path) == await seals(log.database)
 
 
 def test_anchor_when_a_line_is_something_else_then_it_is_refused() -> None:

@@ -43,6 +43,8 @@ class AnchorFile:
         if newest is not None and newest.id < self._last:
             _logger.error("audit.anchor-ahead", anchored=self._last, database=newest.id)
         if seals:
+            # Should this fail, the next round looks what is in the file, and mends its end.
+            self._last = None
             await asyncio.to_thread(self._append, b"".join([seal.line() for seal in seals]))
             self._last = seals[-1].id
         return len(seals)
