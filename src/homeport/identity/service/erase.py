@@ -8,7 +8,8 @@ from homeport.eventlog import Erased, Unit
 from homeport.identity.factors.models import PendingSignIn, RecoveryCode, TotpFactor
 from homeport.identity.models import ApiKey, Device, SetupLink, StreamTicket, User
 from homeport.identity.pairing.models import Pairing
-from homeport.identity.passkeys.models import Passkey
+from homeport.identity.passkeys.models import Passkey, PasskeyChallenge
+from homeport.identity.signatures.models import RequestKey
 
 GONE = "erased"
 PROOFS = (
@@ -16,8 +17,10 @@ PROOFS = (
     Device,
     Pairing,
     Passkey,
+    PasskeyChallenge,
     PendingSignIn,
     RecoveryCode,
+    RequestKey,
     SetupLink,
     StreamTicket,
     TotpFactor,
