@@ -34,7 +34,7 @@ from homeport.kernel.db.engine import WriteSession
 from homeport.kernel.ids import is_id
 from homeport.kernel.network import network_of
 
-GuessKind = Literal["password", "code"]
+GuessKind = Literal["password", "code", "pairing"]
 KINDS: Final[tuple[GuessKind, ...]] = get_args(GuessKind)
 MINUTE_MS: Final = 60_000
 FORGOTTEN: Final = timedelta(hours=24)

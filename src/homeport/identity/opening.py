@@ -20,6 +20,7 @@ from homeport.identity.guard import Guard, GuardPolicy, remove_forgotten
 from homeport.identity.key_rotation import KeyRotation
 from homeport.identity.mint import TokenMint
 from homeport.identity.models import RefreshToken, SetupLink
+from homeport.identity.pairing.guessing import PairingGuard
 from homeport.identity.pairing.models import Pairing
 from homeport.identity.passkeys.ceremony import RelyingParty
 from homeport.identity.passkeys.models import PasskeyChallenge
@@ -99,6 +100,7 @@ class Identity:
         )
         self.guard = Guard(log, keyring, options.guessing)
         self.code_guard = CodeGuard(log, keyring, per_minute=options.guessing.per_minute)
+        self.pairing_guard = PairingGuard(log, keyring, per_minute=options.guessing.per_minute)
         self.callers = Authenticator(log.database, self.tokens)
         self.signatures = Signatures(
             log.database, origin=options.origin, critical=options.signed_critical
@@ -120,6 +122,7 @@ class Identity:
             Passwords: self.passwords,
             Guard: self.guard,
             CodeGuard: self.code_guard,
+            PairingGuard: self.pairing_guard,
             Registration: self.registration,
             StreamTickets: self.tickets,
             Signatures: self.signatures,

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from homeport.cli.main import app as commands
+from homeport.identity.guard import unlock
 from homeport.identity.pairing.codes import read_user_code
 from homeport.identity.pairing.models import Pairing
 from homeport.kernel import clock
-from identity.app import guarded
+from identity.app import guarded, step_up
 from identity.conftest import SECRET, Shift
 from identity.door import Door
 from support.answer import Answer
@@ -198,6 +199,35 @@ async def test_user_codes_when_guessed_then_five_are_looked_at(door: Door) -> No
     for code in (wrong, "hello", wrong, "????", wrong):
         assert (await decide(door, ada.access, code)).code == "device.code-not-found"
     assert (await decide(door, ada.access, phone.user_code)).code == "auth.locked"
+
+
+@pytest.mark.requirement("10")
+@on_sqlite
+async def test_look_ups_when_right_then_wrong_codes_of_the_second_factor_still_count(
+    door: Door,
+) -> None:
+    ada, phone = await guarded(door, "ada"), await ask(door)
+    body = {"user_code": phone.user_code}
+    for _ in range(5):
+        assert (await step_up(door, ada.person.access, ada.app.wrong())).status == 401
+        looked = await door.call(
+            "POST", "/v1/auth/device/lookup", token=ada.person.access, json=body
+        )
+        assert looked.status == 200  # a lock of the one is none of the other
+    assert (await step_up(door, ada.person.access, ada.app.wrong())).status == 423
+
+
+@on_sqlite
+async def test_account_when_unlocked_then_the_codes_of_devices_are_looked_at_again(
+    door: Door,
+) -> None:
+    ada, phone = await door.register("ada"), await ask(door)
+    for _ in range(5):
+        assert (await decide(door, ada.access, "hello")).code == "device.code-not-found"
+    assert (await decide(door, ada.access, phone.user_code)).code == "auth.locked"
+    async with door.log.unit(f"account:{ada.id}") as unit:
+        assert await unlock(unit, user_id=ada.id, actor="operator")
+    assert (await decide(door, ada.access, phone.user_code)).status == 200
 
 
 @on_sqlite

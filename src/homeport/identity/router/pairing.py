@@ -33,7 +33,7 @@ from homeport.identity.router.form_body import described, json_or_form
 from homeport.identity.router.pages import pair_page
 from homeport.identity.router.provided import (
     AccountOwner,
-    GuardingCodes,
+    GuardingPairings,
     Log,
     Mint,
     OwnDevices,
@@ -86,7 +86,7 @@ async def authorize(
 async def look_up(
     body: UserCodeBody,
     caller: OwnDevices,
-    guard: GuardingCodes,
+    guard: GuardingPairings,
     log: Log,
     ring: Ring,
     visit: VisitOf,
@@ -104,7 +104,7 @@ async def approve(
     body: DecisionBody,
     *,
     caller: AccountOwner,
-    guard: GuardingCodes,
+    guard: GuardingPairings,
     log: Log,
     ring: Ring,
     visit: VisitOf,

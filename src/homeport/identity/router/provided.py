@@ -14,6 +14,7 @@ from homeport.identity.factors.step_up import needs_verified
 from homeport.identity.factors.totp import Totp
 from homeport.identity.guard import Guard
 from homeport.identity.mint import TokenMint
+from homeport.identity.pairing.guessing import PairingGuard
 from homeport.identity.passkeys.ceremony import RelyingParty
 from homeport.identity.passwords import Passwords
 from homeport.identity.public_address import PublicAddress
@@ -34,6 +35,7 @@ Live = Annotated[Authenticator, provided(Authenticator)]
 Keys = Annotated[SigningKeys, provided(SigningKeys)]
 Guarding = Annotated[Guard, provided(Guard)]
 GuardingCodes = Annotated[CodeGuard, provided(CodeGuard)]
+GuardingPairings = Annotated[PairingGuard, provided(PairingGuard)]
 Registering = Annotated[Registration, provided(Registration)]
 Ring = Annotated[KeyRing, provided(KeyRing)]
 Party = Annotated[RelyingParty, provided(RelyingParty)]
