@@ -185,6 +185,9 @@ class Settings(BaseSettings):
     audit_anchor_file: Path | None = Field(
         default=None, description="this node's copy of the seals; default: in DATA_DIR/anchors"
     )
+    audit_verify_hours: float = Field(
+        default=24.0, ge=0, description="one node verifies the whole log so often; 0: never"
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"

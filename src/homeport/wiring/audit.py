@@ -6,23 +6,30 @@ from homeport.eventlog import EventLog
 from homeport.eventlog.anchors import AnchorFile
 from homeport.eventlog.seal import SealingKey
 from homeport.eventlog.sealer import Sealer
+from homeport.eventlog.verifier import Verifier, last_verified
+from homeport.eventlog.verify_process import Question
 from homeport.identity.denials import WRITE_S, Denials
-from homeport.kernel import ids
+from homeport.kernel import clock, ids
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
+from homeport.operations import Finding
 from homeport.wiring.house import House, every
+from homeport.wiring.secret import secrets_of
 
 STEP_S = 5.0
+VERIFY_STEP_S = 60.0
 
 
 async def audit(house: House) -> None:
-    """The sealer, one among all nodes, and this node's anchors."""
+    """The sealer and the verifier, one among all nodes, and this node's anchors."""
     settings = house.settings
     database: Database = house.get(Database)
+    key, node = SealingKey(house.get(KeyRing)), settings.node_id or "node"
+    holder = f"{node}:{ids.new_id()}"
     sealer = Sealer(
         database,
-        SealingKey(house.get(KeyRing)),
-        holder=f"{settings.node_id or 'node'}:{ids.new_id()}",
+        key,
+        holder=holder,
         events=settings.audit_seal_events,
         seconds=settings.audit_seal_seconds,
     )
@@ -33,6 +40,27 @@ async def audit(house: House) -> None:
         await anchors.copy(database)
 
     house.chore("audit.seal", every(STEP_S, step))
+    known = {SealingKey(KeyRing(secret)).public for secret in secrets_of(settings)}
+    url, folder = settings.effective_database_url, settings.anchor_path.parent
+
+    def question() -> Question:
+        return Question(url=url, anchors=folder, trusted={key.public, *known})
+
+    async def verified() -> Finding:
+        async with database.read() as session:
+            last = await last_verified(session)
+        if last is None:
+            return Finding(ok=True, detail={"verified_at": None})
+        at = clock.rfc3339(clock.from_milliseconds(last.at))
+        # Damage is for people to look into: no other node serves a better log.
+        return Finding(ok=True, detail={"verified_at": at, "findings": last.fact.findings})
+
+    house.checks["audit"] = verified
+    if hours := settings.audit_verify_hours:
+        log: EventLog = house.get(EventLog)
+        verifier = Verifier(log, question, node=node, holder=holder, hours=hours)
+        pace = min(VERIFY_STEP_S, hours * 3_600)
+        house.chore("audit.verify", every(pace, verifier.step))
     denials = Denials(house.get(EventLog))
     house.provide(denials)
     house.chore("audit.denials", every(WRITE_S, denials.write))

@@ -3,6 +3,7 @@
 from homeport.eventlog.catalogue import access as access
 from homeport.eventlog.catalogue import account as account
 from homeport.eventlog.catalogue import approval as approval
+from homeport.eventlog.catalogue import audit as audit
 from homeport.eventlog.catalogue import context as context
 from homeport.eventlog.catalogue import factor as factor
 from homeport.eventlog.catalogue import member as member

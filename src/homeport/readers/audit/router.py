@@ -11,12 +11,20 @@ from pydantic import AwareDatetime
 from homeport.eventlog import EventLog, read, trail
 from homeport.eventlog.sealer import last_seal
 from homeport.eventlog.trail import Wanted
+from homeport.eventlog.verifier import last_verified
 from homeport.identity.access import Caller, SignedIn, needs
 from homeport.identity.roles import AUDIT_READ
 from homeport.identity.service.accounts import account_stream
 from homeport.kernel.http.pagination import PageRequest, Paging, paginate
 from homeport.kernel.http.provide import provided
-from homeport.readers.audit.schemas import SealView, TrailEvent, TrailHead, TrailPage
+from homeport.readers.audit.schemas import (
+    AuditState,
+    SealView,
+    TrailEvent,
+    TrailHead,
+    TrailPage,
+    VerificationView,
+)
 
 MOST_COUNTED = 10_000
 
@@ -62,6 +70,17 @@ async def read_head(_: Auditor, log: Log) -> TrailHead:
     return TrailHead(
         position=position,
         sealed=0 if seal is None else seal.position,
+        last_seal=None if seal is None else SealView.of(seal),
+    )
+
+
+@router.get("/verify")
+async def read_verification(_: Auditor, log: Log) -> AuditState:
+    """The last verification of the whole log, and the last seal."""
+    async with log.database.read() as session:
+        verified, seal = await last_verified(session), await last_seal(session)
+    return AuditState(
+        verification=None if verified is None else VerificationView.of(verified),
         last_seal=None if seal is None else SealView.of(seal),
     )
 

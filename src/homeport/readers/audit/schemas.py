@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Field
 
+from homeport.eventlog.catalogue.audit import Damage
 from homeport.eventlog.record import ERASED
 from homeport.eventlog.seal import Seal
 from homeport.eventlog.trail import Entry
+from homeport.eventlog.verifier import Verified
 from homeport.kernel import clock
 from homeport.kernel.http.pagination import PageFields
 
@@ -84,4 +86,32 @@ class TrailHead(BaseModel):
 
     position: int
     sealed: int = Field(description="Events up to this position are sealed")
+    last_seal: SealView | None
+
+
+class VerificationView(BaseModel):
+    """What a node has found when it verified the whole log."""
+
+    at: str = Field(description="RFC 3339, UTC, milliseconds")
+    node: str
+    position: int = Field(description="Every event up to here was verified")
+    events: int
+    streams: int
+    seals: int
+    anchors: int
+    last_seal: int = Field(description="The newest seal that was verified; 0 for none")
+    findings: int = Field(description="How much is wrong, at most 1,000; 0: the log is whole")
+    first: list[Damage] = Field(description="The first 20 of it")
+
+    @classmethod
+    def of(cls, verified: Verified) -> VerificationView:
+        """The view of a verification."""
+        at = clock.rfc3339(clock.from_milliseconds(verified.at))
+        return cls(at=at, **dict(verified.fact))
+
+
+class AuditState(BaseModel):
+    """When the log was last verified and sealed, and what was found."""
+
+    verification: VerificationView | None = Field(description="Null when there was none yet")
     last_seal: SealView | None
