@@ -18,7 +18,7 @@ from homeport.kernel.http.openapi import describe, operation_id
 from homeport.kernel.http.provide import Services
 from homeport.settings import Settings
 from homeport.wiring import DEVELOPMENT_ROUTERS, ROUTERS, House, open_house
-from homeport.wiring.rules import rules_of
+from homeport.wiring.rules import PUBLIC_PATHS, rules_of
 
 DESCRIPTION = "Drive a coding agent from any device, and lose nothing of what it says or does."
 ENVELOPE = 1 << 16  # bytes around a file in JSON
@@ -71,7 +71,15 @@ def layers(settings: Settings) -> list[Middleware]:
     https = (settings.public_url or "").startswith("https://")
     # Base64 makes four bytes out of three.
     file_body = settings.max_file_size * 4 // 3 + ENVELOPE
-    rates = [Middleware(Rates, exempt=QUIET_PATHS, streams=STREAMS, with_token=WITH_TOKEN)]
+    rates = [
+        Middleware(
+            Rates,
+            exempt=QUIET_PATHS,
+            public=PUBLIC_PATHS,
+            streams=STREAMS,
+            with_token=WITH_TOKEN,
+        )
+    ]
     if not settings.rate_limit_enabled:
         rates.clear()
     return [

@@ -106,8 +106,9 @@ class Callers(Protocol):
     async def still_valid(self, caller: Caller) -> bool:
         """Whether the proof behind `caller` still holds: for whatever outlives the request.
 
-        False within 5 s of an expiry, a sign-out, a revoked key, a disabled account or a change of
-        roles. Cheap enough for a heart-beat: most calls touch no database.
+        False within 5 s of an expiry, a sign-out, a revoked key, a disabled account, or a change of
+        roles or of what must be signed. Cheap enough for a heart-beat: most calls touch no
+        database.
 
         Raises:
             Unavailable: The database cannot say; end what depends on it.

@@ -106,6 +106,7 @@ class Authenticator(Callers):
             seen.standing.user_id == caller.user_id
             and seen.roles == caller.roles
             and seen.scopes == caller.scopes
+            and seen.standing.signed_only == caller.signed_only
         )
 
     def forget_user(self, user_id: str) -> None:

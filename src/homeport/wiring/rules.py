@@ -48,6 +48,10 @@ PUBLIC: Final = frozenset(
     }
 )
 """What answers without a caller."""
+PUBLIC_PATHS: Final = re.compile(
+    "|".join(sorted({re.sub(r"{\w+}", "[^/]+", name.partition(" ")[2]) for name in PUBLIC}))
+)
+"""Their paths. No path is public with one method and asks for a caller with another."""
 
 OWN: Final = frozenset(
     {

@@ -244,6 +244,19 @@ async def test_device_when_signed_only_then_a_signature_alone_ends_that(
     assert (await door.kinds(ada.id)).count("signature_policy.changed") == 2
 
 
+async def test_still_valid_when_the_device_must_sign_meanwhile_then_false(
+    door: Door, holder: Holder
+) -> None:
+    ada, callers = holder.person, door.identity.callers
+    seen = await callers.identify(ada.access, keys_only=False)
+    assert await callers.still_valid(seen)
+    path, body = f"/v1/auth/devices/{seen.device_id}", {"signed_only": True}
+    assert (await door.call("PATCH", path, token=ada.access, json=body)).status == 200
+    assert not await callers.still_valid(seen)
+    renewed = await callers.identify(ada.access, keys_only=False)
+    assert await callers.still_valid(renewed)
+
+
 @pytest.fixture
 async def strict_door(log: EventLog, keyring: KeyRing, identity: Identity) -> AsyncIterator[Door]:
     """A server on which critical routes must be signed by everybody."""
@@ -278,6 +291,22 @@ async def test_critical_route_when_the_server_says_so_then_nobody_gets_by_unsign
     raw = orjson.dumps(body)
     signed = second.sign("POST", path, bearer(ada.access), raw)
     assert (await send(door, "POST", path, signed, raw)).status == 200
+
+
+async def test_device_when_critical_routes_are_signed_then_its_policy_can_be_ended(
+    strict_door: Door,
+) -> None:
+    door, signer = strict_door, Signer()
+    ada = await door.register("ada")
+    assert (await enrol(door, ada.access, signer)).status == 201
+    listed = (await door.call("GET", "/v1/auth/devices", token=ada.access)).json["devices"]
+    path = f"/v1/auth/devices/{listed[0]['id']}"
+    elsewhere = (await door.login("ada")).json["access_token"]
+    for wanted in (True, False):
+        body = orjson.dumps({"signed_only": wanted})
+        signed = signer.sign("PATCH", path, bearer(elsewhere), body)
+        told = await send(door, "PATCH", path, signed, body)
+        assert (told.status, told.json["signed_only"]) == (200, wanted)
 
 
 async def test_server_when_critical_routes_are_signed_then_no_socket_is_a_way_around(

@@ -158,13 +158,59 @@ async def test_address_when_a_client_makes_it_up_then_only_what_the_proxies_saw_
 async def test_refresh_when_many_devices_share_an_address_then_each_token_counts_for_itself(
     client: Client,
 ) -> None:
-    def refresh(token_id: str) -> Awaitable[Answer]:
-        text = f"hpr_{token_id.replace('-', '')}.{secrets.token_urlsafe(32)}"
+    def refresh(text: str) -> Awaitable[Answer]:
         return client.ask("/v1/auth/refresh", method="POST", json={"refresh_token": text})
 
-    one = new_id()
+    token: str = (await client.register())["refresh_token"]
+    for _ in range(105):  # each is another token
+        answer = await refresh(token)
+        assert answer.status == 200
+        token = answer.json["refresh_token"]
+    one = _never_issued()
     assert await statuses([refresh(one) for _ in range(65)]) == {401: 60, 429: 5}
-    assert await statuses([refresh(new_id()) for _ in range(110)]) == {401: 110}
+    assert (await refresh(token)).status == 200
+
+
+@pytest.mark.parametrize("member", ["refresh_token", "device_code"])
+async def test_token_when_it_was_never_issued_then_it_counts_as_nobodys(
+    client: Client, member: str
+) -> None:
+    path = {"refresh_token": "/v1/auth/refresh", "device_code": "/v1/auth/device/token"}[member]
+    unknown = 401 if member == "refresh_token" else 400
+    texts = [text for _ in range(55) for text in (_never_issued(), secrets.token_urlsafe(32))]
+    asked = [client.ask(path, method="POST", json={member: text}) for text in texts]
+    assert await statuses(asked) == {unknown: 100, 429: 10}
+    assert (await client.ask()).status == 429
+
+
+async def test_device_code_when_asked_about_too_often_then_it_alone_is_refused(
+    client: Client,
+) -> None:
+    async def begin() -> str:
+        answer = await client.ask("/v1/auth/device/authorize", method="POST", json={})
+        return str(answer.json["device_code"])
+
+    def fetch(code: str) -> Awaitable[Answer]:
+        body = {"device_code": code}
+        return client.ask("/v1/auth/device/token", method="POST", json=body)
+
+    one, other = await begin(), await begin()
+    assert await statuses([fetch(one) for _ in range(65)]) == {400: 60, 429: 5}
+    assert (await fetch(other)).json["error"] == "authorization_pending"
+
+
+async def test_public_route_when_a_credential_is_shown_then_it_is_still_nobodys(
+    client: Client,
+) -> None:
+    shown = ({"X_API_Key": "x"}, {"Authorization": "Bearer x"})
+    claims = [client.ask(**shown[number % 2]) for number in range(105)]
+    assert await statuses(claims) == {200: 100, 429: 5}
+    page = await client.ask("/docs/signing", X_API_Key="x")  # a path with a name in it
+    assert page.status == 429
+
+
+def _never_issued() -> str:
+    return f"hpr_{new_id().replace('-', '')}.{secrets.token_urlsafe(32)}"
 
 
 async def test_stream_when_opened_then_it_is_counted_apart(client: Client) -> None:
@@ -217,7 +263,11 @@ async def test_address_when_many_accounts_share_it_then_ten_times_as_much_and_so
         middleware=[
             Middleware(Edge),
             Middleware(
-                Rates, exempt=frozenset(), streams=re.compile("/none"), with_token=frozenset()
+                Rates,
+                exempt=frozenset(),
+                public=re.compile("/none"),
+                streams=re.compile("/none"),
+                with_token=frozenset(),
             ),
         ]
     )

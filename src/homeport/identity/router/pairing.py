@@ -8,8 +8,14 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 
+from homeport.identity.opaque import hashed
 from homeport.identity.pairing.codes import read_user_code
-from homeport.identity.pairing.errors import NotPaired, PairingDenied, PairingPending
+from homeport.identity.pairing.errors import (
+    NotPaired,
+    PairingDenied,
+    PairingOver,
+    PairingPending,
+)
 from homeport.identity.pairing.schemas import (
     AuthorizeBody,
     AuthorizeView,
@@ -46,6 +52,7 @@ from homeport.identity.service.sign_in import narrowed
 from homeport.identity.visit import VisitOf
 from homeport.kernel.http.documents import MEDIA_TYPE
 from homeport.kernel.http.errors import error_document
+from homeport.kernel.http.middleware.rates import count_nobody, count_token
 
 router = APIRouter(tags=["pairing"])
 
@@ -137,8 +144,11 @@ async def fetch_tokens(
     visit: VisitOf,
 ) -> TokenView | Response:
     """The tokens, once; until then 400 with the word of RFC 8628 section 3.5 in `error`."""
+    await count_token(request.scope, hashed(body.device_code).hex())
     async with log.database.write() as session:
         asked = await poll(session, body.device_code)
+    if isinstance(asked, PairingOver):
+        await count_nobody(request.scope)  # a code that was never given looks the same
     if isinstance(asked, NotPaired):
         return _refusal(asked, request)
     if asked.status == "denied":

@@ -28,7 +28,7 @@ from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import revoke_device, revoke_devices
 from homeport.identity.service.refresh import rotate
 from homeport.identity.visit import VisitOf
-from homeport.kernel.http.middleware.rates import count_token
+from homeport.kernel.http.middleware.rates import count_nobody, count_token
 
 router = APIRouter(prefix="/v1/auth", tags=["authentication"])
 
@@ -144,11 +144,12 @@ async def _issued(
     """A refresh token that this server has issued, in whatever state, and its device.
 
     Args:
-        counted_in: The request that uses the token, which has a limit of its own.
+        counted_in: The request that uses the token, which has a limit of its own; one that was
+            never issued counts as nobody's.
 
     Raises:
         RefreshRefused: It is none, or there is none.
-        RateLimited: It is used too often.
+        RateLimited: It is used too often, or there were too many that never were.
     """
     presented = None if text is None else parse_refresh(text)
     if presented is not None:
@@ -158,6 +159,8 @@ async def _issued(
             found = await find_refresh(session, presented.token_id, presented.secret_hash)
         if found is not None:
             return presented, found[1]
+    if counted_in is not None:
+        await count_nobody(counted_in)
     raise RefreshRefused
 
 

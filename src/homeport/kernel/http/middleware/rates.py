@@ -94,7 +94,7 @@ class Rated:
         await self._count(*quotas)
 
     async def proved_nothing(self) -> None:
-        """Counts a request whose credential was refused as the anonymous one that it is.
+        """Counts a request whose credential, token or code was refused as the anonymous one it is.
 
         Raises:
             RateLimited: There are too many of them from its address.
@@ -167,6 +167,8 @@ class Rates:
     Args:
         app: What to protect.
         exempt: Paths that are not counted.
+        public: Paths that ask nobody who they are: a credential there is never looked at, so
+            whoever sends one has proved nothing.
         streams: Paths that open a stream; so does every WebSocket.
         with_token: Paths that count for themselves under what they are sent (`count_token`).
     """
@@ -176,11 +178,13 @@ class Rates:
         app: ASGIApp,
         *,
         exempt: frozenset[str],
+        public: re.Pattern[str],
         streams: re.Pattern[str],
         with_token: frozenset[str],
     ) -> None:
         self._app = app
         self._exempt = exempt
+        self._public = public
         self._streams = streams
         self._with_token = with_token
 
@@ -194,10 +198,14 @@ class Rates:
             services: Services = scope["app"].state.services
             stream = self._is_stream(scope)
             rated = scope[RATED] = Rated(services.get(RateLimiter), scope, stream=stream)
-            nobody = not any(name in _CREDENTIALS for name, _ in scope["headers"])
             own_count = stream or scope["path"] in self._with_token
-            await rated.arrived(anonymous=nobody and not own_count)
+            await rated.arrived(anonymous=self._is_nobodys(scope) and not own_count)
         await self._app(scope, receive, send)
+
+    def _is_nobodys(self, scope: Scope) -> bool:
+        if self._public.fullmatch(scope["path"]) is not None:
+            return True
+        return not any(name in _CREDENTIALS for name, _ in scope["headers"])
 
     def _is_stream(self, scope: Scope) -> bool:
         if scope["type"] == "websocket":
@@ -217,7 +225,7 @@ async def count_account(scope: Scope, account: str) -> None:
 
 
 async def count_nobody(scope: Scope) -> None:
-    """Counts this request, whose credential was refused; nothing where requests are not counted.
+    """Counts this request, which proved nothing; nothing where requests are not counted.
 
     Raises:
         RateLimited: There are too many.
