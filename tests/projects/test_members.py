@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from homeport.identity.models import User
 from homeport.kernel.ids import new_id
 from projects.door import Door
 
@@ -155,3 +158,16 @@ async def test_project_when_deleted_then_everybodys_work_in_it_stops(
     for name in ("ada", "vera", "dev", "olga"):
         assert (await door.call(name, "GET", f"/{shared}")).status == 404
         assert (await door.call(name, "GET")).json["total"] == 0
+
+
+async def test_member_when_their_account_is_closed_meanwhile_then_not_added(
+    door: Door, shared: str
+) -> None:
+    bob = door.names.people["bob"].user_id
+    async with door.log.unit(f"project:{shared}") as unit:
+        adding = asyncio.create_task(
+            door.call("ada", "PUT", f"/{shared}/members", {"user_id": bob, "role": "viewer"})
+        )
+        await asyncio.sleep(0.3)  # it waits for the unit
+        await unit.session.execute(update(User).where(User.id == bob).values(is_active=False))
+    assert (await adding).status == 404

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from homeport.eventlog import Eraser, EventLog
+from homeport.eventlog import Eraser, EventLog, read
 from homeport.eventlog.models import EventRow, StreamRow
 from homeport.identity.errors import AccountErased
 from homeport.identity.models import User
@@ -19,7 +19,8 @@ from homeport.identity.service import erase as identity
 from homeport.identity.service.accounts import delete_account, enable_account
 from homeport.kernel import clock
 from homeport.projects import erase as projects
-from homeport.projects.models import ProjectMember
+from homeport.projects.members.service import put_member
+from homeport.projects.models import Project, ProjectMember
 from homeport.sessions.chores import erase_deleted_accounts
 from homeport.sessions.service import erase
 from homeport.sessions.service.delete import Deletion
@@ -32,7 +33,6 @@ def eraser_of(door: Door) -> tuple[Eraser, Deletion]:
     eraser.on("session", erase.blank)
     eraser.on("project", projects.blank)
     eraser.on("account", identity.blank)
-    eraser.on("account", projects.leave)
     return eraser, Deletion(door.log, door.dispatcher, eraser)
 
 
@@ -111,6 +111,24 @@ async def test_account_when_deleted_for_thirty_days_then_erased_and_the_chains_h
         assert not list(await session.scalars(select(ProjectMember)))
     assert row.username == f"erased:{ada.user_id}"
     assert await broken_chains(door.log) == []
+
+
+@pytest.mark.requirement("60")
+async def test_member_when_erased_then_the_project_tells_that_they_are_out(door: Door) -> None:
+    bob = door.names.people["bob"]
+    project_id = (await door.post("/projects", {"name": "shared"}))["id"]
+    async with door.log.unit(f"project:{project_id}") as unit:
+        project = await unit.session.get_one(Project, project_id)
+        user = await unit.session.get_one(User, bob.user_id)
+        await put_member(unit, project, user, role="viewer", actor="operator")
+    await deleted(door, bob.user_id, days_ago=31)
+    eraser, deletion = eraser_of(door)
+    assert await erase_deleted_accounts(door.log, eraser, deletion) == 1
+    async with door.log.database.read() as session:
+        records = await read.records_after(session, f"project:{project_id}", 0)
+        assert not list(await session.scalars(select(ProjectMember)))
+    assert records[-1].kind == "member.removed"
+    assert orjson.loads(records[-1].payload)["reason"] == "erased"
 
 
 async def test_account_when_taken_back_too_late_then_refused(door: Door) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from contextlib import suppress
 
-from homeport.eventlog import Erased, Unit
+from sqlalchemy import delete, select
+
+from homeport.eventlog import Erased, EventLog, Unit
 from homeport.eventlog.catalogue.project import ProjectDeleted
 from homeport.kernel import clock
+from homeport.projects.errors import MemberNotFound
+from homeport.projects.members.service import remove_member
 from homeport.projects.models import Project, ProjectMember
+from homeport.projects.service import project_stream
 
 
 async def blank(unit: Unit, erased: Erased) -> None:
@@ -27,8 +32,17 @@ async def blank(unit: Unit, erased: Erased) -> None:
         unit.append(erased.stream, ProjectDeleted(project_id=project.id), actor="system")
 
 
-async def leave(unit: Unit, erased: Erased) -> None:
-    """Takes a person whose account is erased out of everybody's projects."""
-    if erased.whole:
-        shared = delete(ProjectMember).where(ProjectMember.user_id == erased.subject)
-        await unit.session.execute(shared)
+async def leave_projects(log: EventLog, user_id: str, *, actor: str) -> None:
+    """Takes a person whose account is about to be erased out of everybody's projects.
+
+    Raises:
+        Unavailable: The database is busy or does not answer; call again.
+    """
+    async with log.database.read() as session:
+        shared = select(ProjectMember.project_id).where(ProjectMember.user_id == user_id)
+        found = (await session.scalars(shared)).all()
+    for project_id in found:
+        with suppress(MemberNotFound):  # taken out meanwhile
+            async with log.unit(project_stream(project_id)) as unit:
+                project = await unit.session.get_one(Project, project_id)
+                await remove_member(unit, project, user_id, reason="erased", actor=actor)

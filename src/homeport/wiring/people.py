@@ -16,7 +16,6 @@ from homeport.identity.opening import UPKEEP_S, IdentityOptions, open_identity
 from homeport.identity.service import erase
 from homeport.kernel.db import Database
 from homeport.projects.erase import blank as blank_project
-from homeport.projects.erase import leave
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.readers.history.activity import SessionActivity
@@ -81,7 +80,6 @@ async def projects(house: House) -> None:
     settings = house.settings
     await asyncio.to_thread(settings.workspace_path.mkdir, parents=True, exist_ok=True)
     house.get(Eraser).on("project", blank_project)
-    house.get(Eraser).on("account", leave)
     house.provide(Limits(bypass=settings.allow_bypass))
     house.provide(
         Places(

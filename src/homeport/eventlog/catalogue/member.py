@@ -37,4 +37,4 @@ class MemberRemoved(Event):
 
     project_id: str
     user_id: str
-    reason: Literal["removed", "left"]
+    reason: Literal["removed", "left", "erased"]

@@ -53,10 +53,10 @@ async def put(
 ) -> MemberView:
     """Opens the project to somebody, or changes what they may do in it."""
     project_id = owned.project.id
-    async with log.database.read() as session:
-        user = await _named(session, body)
     async with log.unit(project_stream(project_id)) as unit:
         project = await project_for(unit.session, caller, project_id, "own")
+        # In here: nobody comes in whose account was closed while this waited.
+        user = await _named(unit.session, body)
         shown, before = await put_member(unit, project, user, role=body.role, actor=caller.actor)
     if before in ALLOWED["write"] and body.role not in ALLOWED["write"]:
         await at_work.stop(project_id, user_id=user.id, actor=caller.actor)

@@ -52,7 +52,12 @@ async def put_member(
 
 
 async def remove_member(
-    unit: Unit, project: Project, user_id: str, *, reason: Literal["removed", "left"], actor: str
+    unit: Unit,
+    project: Project,
+    user_id: str,
+    *,
+    reason: Literal["removed", "left", "erased"],
+    actor: str,
 ) -> None:
     """Closes the project to a member.
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from homeport.eventlog import Eraser, EventLog
 from homeport.identity.service.accounts import account_stream
 from homeport.kernel.db import ReadSession
+from homeport.projects.erase import leave_projects
 from homeport.projects.models import Project
 from homeport.projects.service import project_stream
 from homeport.sessions.models import SessionRow
@@ -34,6 +35,8 @@ async def erase_account(
         ).all()
     for session_id in living:
         await deletion.delete(session_id, user_id=user_id, actor=actor, reason=REASON)
+    # The account is closed, so nobody can add it again; and a row of it is there until the end.
+    await leave_projects(log, user_id, actor=actor)
     for stream in (*map(project_stream, projects), account_stream(user_id)):
         async with log.unit(stream) as unit:
             await eraser.erase(unit, stream, reason=REASON, actor=actor)
