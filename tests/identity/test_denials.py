@@ -17,7 +17,7 @@ from homeport.identity.denials import Denials
 from homeport.identity.errors import RoleRequired
 from homeport.kernel import clock
 from readers.api import admin_of
-from support.server import Server
+from support.server import MakeServer, Server
 
 ROOM = Path(homeport.identity.__file__).parent
 
@@ -65,8 +65,29 @@ async def test_refusals_when_there_are_many_then_one_event_a_minute_counts_them(
     assert await counts() == [3]
     now += 61
     assert await counts() == [3, 2]
+    noted.note(connection, "eve", RoleRequired(needs="users:read"))
+    assert await counts() == [3, 2]
+    await noted.close()  # whatever was written a moment ago: the process ends
+    assert await counts() == [3, 2, 1]
     async with log.database.read() as session:
         assert await read.head_of(session, "account:mallory") is None
+
+
+@pytest.mark.requirement("60")
+async def test_refusals_when_the_server_stops_then_all_are_written(
+    make_server: MakeServer,
+) -> None:
+    server = make_server()
+    times = 4
+    async with admin_of(server) as admin:
+        eve = await admin.somebody_else()
+        for _ in range(times):
+            assert (await eve.call("GET", "/v1/audit/head")).status == 403
+    server.stop()
+    server.start()
+    async with admin_of(server) as admin:
+        found = (await admin.get("/v1/audit/events?kind=access.denied"))["events"]
+    assert sum(each["payload"]["count"] for each in found) == times
 
 
 @pytest.mark.requirement("60")

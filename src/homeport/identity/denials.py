@@ -6,20 +6,24 @@ one event a minute for an account, a route and a permission, with how often it w
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import NamedTuple
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
 from homeport.eventlog import EventLog
 from homeport.eventlog.catalogue.access import AccessDenied
 from homeport.kernel import clock
-from homeport.kernel.errors import Forbidden, PaymentRequired
+from homeport.kernel.errors import Forbidden, HomeportError, PaymentRequired
 
 WRITE_S = 1.0
 APART_S = 60.0
 MOST = 10_000
+CLOSING_S = 5.0
+"""That the end of the process waits for what is not written yet."""
 _logger = structlog.get_logger(__name__)
 
 
@@ -62,13 +66,23 @@ class Denials:
         now = clock.monotonic()
         self._written = {each: at for each, at in self._written.items() if now - at < APART_S}
         for denial in [each for each in self._counts if each not in self._written]:
-            stream, count = f"account:{denial.user_id}", self._counts[denial]
-            fact = AccessDenied(
-                route=denial.route, code=denial.code, needs=denial.needs, count=count
-            )
-            async with self._log.unit(stream) as unit:
-                unit.append(stream, fact, actor=f"user:{denial.user_id}")
+            await self._append(denial)
             self._written[denial] = now
-            self._counts[denial] -= count
-            if not self._counts[denial]:
-                del self._counts[denial]
+
+    async def close(self) -> None:
+        """Appends all that is left, for it is in no other place; call it after the last answer."""
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                for denial in list(self._counts):
+                    await self._append(denial)
+        except (HomeportError, SQLAlchemyError, OSError) as error:  # TimeoutError is an OSError
+            _logger.warning("denials.lost", count=self._counts.total(), error=repr(error))
+
+    async def _append(self, denial: _Denial) -> None:
+        stream, count = f"account:{denial.user_id}", self._counts[denial]
+        fact = AccessDenied(route=denial.route, code=denial.code, needs=denial.needs, count=count)
+        async with self._log.unit(stream) as unit:
+            unit.append(stream, fact, actor=f"user:{denial.user_id}")
+        self._counts[denial] -= count
+        if not self._counts[denial]:
+            del self._counts[denial]

@@ -63,4 +63,6 @@ async def audit(house: House) -> None:
         house.chore("audit.verify", every(pace, verifier.step))
     denials = Denials(house.get(EventLog))
     house.provide(denials)
+    # Not a drain: while others drain, requests are still refused.
+    house.rooms.push_async_callback(denials.close)
     house.chore("audit.denials", every(WRITE_S, denials.write))
