@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from pathlib import Path
 
 import orjson
 import pytest
@@ -12,6 +14,7 @@ from homeport.eventlog import Erased, Eraser, EventLog, Unit, read
 from homeport.eventlog.errors import MessageOpen, PayloadErased
 from homeport.eventlog.models import EventRow, PayloadRow, StreamRow
 from homeport.eventlog.record import Record
+from homeport.kernel.db import Database
 from support.facts import ACTOR, append, completed, fact, open_message, started
 
 STREAM = "session:s"
@@ -135,3 +138,22 @@ async def test_feed_when_its_stream_is_erased_then_it_forgets_what_was_said(log:
     await erase(log)
     assert feed.record(1) is None
     log.feeds.detach(feed)
+
+
+@pytest.mark.requirement("60")
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_log_when_started_then_the_pages_of_a_process_that_crashed_are_gone(
+    database: Database,
+) -> None:
+    before, after = EventLog(database), EventLog(database)
+    await append(before, STREAM, fact("secret"))
+    await erase(before)  # its process ends here
+    pages = Path(f"{database.url.database}-wal")
+    assert pages.stat().st_size
+    await after.start()
+    try:
+        async with asyncio.timeout(30):
+            while pages.stat().st_size:
+                await asyncio.sleep(0.02)
+    finally:
+        await after.stop()

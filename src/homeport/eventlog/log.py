@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -47,6 +48,8 @@ class EventLog:
 
     async def start(self) -> None:
         """Starts the flusher and the eyes for what other processes append."""
+        # The process before this one may have ended between an erasure and the emptying after it.
+        self._erased.set()
         self._chores = [
             asyncio.create_task(self._flusher.run(), name="log.flusher"),
             asyncio.create_task(self._mirror.follow(), name="log.follow"),
@@ -128,11 +131,14 @@ class EventLog:
         """Empties what the database keeps of erased payloads, for ever."""
         while True:
             await self._erased.wait()
+            self._erased.clear()  # before: what is erased meanwhile is for the next time
+            done = False
             try:
-                if await self.database.forget():
-                    self._erased.clear()
-            except (HomeportError, SQLAlchemyError, OSError) as error:
+                done = await self.database.forget()
+            except (HomeportError, SQLAlchemyError, OSError, sqlite3.Error) as error:
                 _logger.warning("log.forget-failed", error=repr(error))
+            if not done:
+                self._erased.set()
             await asyncio.sleep(FORGET_S)
 
     def _tell(self, streams: Iterable[str]) -> None:
