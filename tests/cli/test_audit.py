@@ -66,6 +66,13 @@ def test_verify_when_the_log_is_whole_cut_or_not_there_then_the_exit_code_says_s
 
     exports_and_verifies(server, server.data_dir / "log.jsonl", anchors)
 
+    elsewhere = server.data_dir / "own.jsonl"  # beside the export, which is no anchor file
+    elsewhere.write_bytes(anchors.read_bytes())
+    server.settings["AUDIT_ANCHOR_FILE"] = str(elsewhere)
+    named = audit(server, "verify", "--json")
+    assert (named.returncode, json.loads(named.stdout)["anchors"] >= 1) == (0, True), named.stderr
+    del server.settings["AUDIT_ANCHOR_FILE"]
+
     server.stop()
     with sqlite3.connect(server.data_dir / "homeport.db") as rows:  # cut all of it, and the seals
         for (name,) in rows.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
