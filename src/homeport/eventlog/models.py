@@ -35,6 +35,8 @@ class EventRow(Model):
             sqlite_where=text("bounds IS NOT NULL"),
             postgresql_where=text("bounds IS NOT NULL"),
         ),
+        Index("ix_events_kind", "kind", "position"),
+        Index("ix_events_actor", "actor", "position"),
         {"sqlite_autoincrement": True},
     )
 

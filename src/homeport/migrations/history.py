@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0016_signed_requests"
+HEAD = "0017_trail_indexes"
 """The newest revision; a test compares it with the scripts."""
 
 
