@@ -224,6 +224,16 @@ class Settings(BaseSettings):
         name = f"{self.node_id or 'seals'}.jsonl"
         return (self.audit_anchor_file or self.data_path / "anchors" / name).expanduser()
 
+    def anchor_files(self) -> list[Path]:
+        """Those there are now: the one of AUDIT_ANCHOR_FILE, or of each node in DATA_DIR/anchors.
+
+        What else lies beside AUDIT_ANCHOR_FILE is somebody else's.
+        """
+        path = self.anchor_path
+        if self.audit_anchor_file is not None:
+            return [path] if path.exists() else []
+        return sorted(path.parent.glob("*.jsonl"))
+
     @property
     def effective_database_url(self) -> str:
         """DATABASE_URL, or SQLite in DATA_DIR."""

@@ -31,9 +31,9 @@ async def found(log: EventLog) -> Verified | None:
 
 @pytest.mark.requirement("60")
 async def test_verifiers_when_it_is_due_then_one_verifies_and_says_so_in_the_log(
-    log: EventLog, database_url: str, tmp_path: Path
+    log: EventLog, database_url: str
 ) -> None:
-    question = Question(database_url, tmp_path, {KEY.public})
+    question = Question(database_url, (), {KEY.public})
     assert await found(log) is None
     await verifier(log, question, "a").step()  # of nothing
     assert await found(log) is None
@@ -71,8 +71,9 @@ async def test_verification_when_its_process_fails_then_it_is_told_and_not_tried
     log: EventLog, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await append(log, "session:1", fact())
-    (tmp_path / "broken.jsonl").write_text("no seal\n")
-    tries = verifier(log, Question(database_url, tmp_path, ()), "a")
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("no seal\n")
+    tries = verifier(log, Question(database_url, [broken], ()), "a")
     with pytest.raises(Unverified):
         await tries.step()
     assert "A line of the file is not a seal" in capfd.readouterr().err

@@ -120,11 +120,7 @@ def _verify_file(
 
 def _outside(settings: Settings, given: Sequence[Path]) -> tuple[list[Seal], set[bytes]]:
     """The anchors, those of this installation among them, and the keys that are trusted."""
-    if settings.audit_anchor_file is None:
-        own = sorted(settings.anchor_path.parent.glob("*.jsonl"))  # one of each node
-    else:  # what else lies beside it is somebody else's
-        own = [path for path in (settings.anchor_path,) if path.exists()]
-    anchors = [seal for path in {*own, *given} for seal in read_anchors(path)]
+    anchors = [seal for path in {*settings.anchor_files(), *given} for seal in read_anchors(path)]
     file = secret_file(settings)
     if file is not None and not file.exists():  # asking for the secrets would make it
         return anchors, set()

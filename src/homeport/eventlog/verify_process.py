@@ -41,12 +41,12 @@ class Question:
     """What is to be verified.
 
     Attributes:
-        anchors: The folder with the anchor files.
+        anchors: The anchor files.
         trusted: Public keys that may have signed the newest seal.
     """
 
     url: str
-    anchors: Path
+    anchors: Collection[Path]
     trusted: Collection[bytes]
 
 
@@ -58,7 +58,7 @@ async def ask(question: Question) -> dict[str, Any]:
         OSError: It cannot be started.
     """
     keys = [key.hex() for key in question.trusted]
-    asked = orjson.dumps([question.url, str(question.anchors), keys])
+    asked = orjson.dumps([question.url, [str(path) for path in question.anchors], keys])
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -107,8 +107,8 @@ async def _verified(url: str, anchors: list[Seal], trusted: set[bytes]) -> dict[
 def main() -> None:
     """Reads the question, and answers it."""
     os.nice(NICE)
-    url, folder, keys = orjson.loads(sys.stdin.buffer.read())
-    anchors = [seal for path in sorted(Path(folder).glob("*.jsonl")) for seal in read_anchors(path)]
+    url, files, keys = orjson.loads(sys.stdin.buffer.read())
+    anchors = [seal for file in files for seal in read_anchors(Path(file))]
     told = asyncio.run(_verified(url, anchors, {bytes.fromhex(key) for key in keys}))
     sys.stdout.buffer.write(orjson.dumps(told))
 

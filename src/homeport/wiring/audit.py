@@ -41,10 +41,10 @@ async def audit(house: House) -> None:
 
     house.chore("audit.seal", every(STEP_S, step))
     known = {SealingKey(KeyRing(secret)).public for secret in secrets_of(settings)}
-    url, folder = settings.effective_database_url, settings.anchor_path.parent
+    url = settings.effective_database_url
 
     def question() -> Question:
-        return Question(url=url, anchors=folder, trusted={key.public, *known})
+        return Question(url=url, anchors=settings.anchor_files(), trusted={key.public, *known})
 
     async def verified() -> Finding:
         async with database.read() as session:
