@@ -14,6 +14,7 @@ import segno
 import typer
 
 from homeport.cli.database import ACTOR, opened_log, run
+from homeport.cli.inert import inert
 from homeport.cli.settings import read_settings
 from homeport.eventlog import EventLog
 from homeport.identity.errors import AccountDisabled
@@ -41,7 +42,7 @@ def pair_device(*, code: str | None, name: str, url: str | None, yes: bool, as_j
     decision: Decision = "approve"
     if not yes:
         line = f"{asked.device_name}, from {asked.address}, since {clock.rfc3339(asked.created_at)}"
-        print(line, file=sys.stderr)
+        print(inert(line), file=sys.stderr)
         if not typer.confirm(f"Let it into the account {name}?", err=True):
             decision = "deny"
     run(_decide(settings, user_code, name=name, decision=decision))
