@@ -8,6 +8,8 @@ from typing import Annotated, Final
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from homeport.kernel.network import network_of
+
 _AGENT_LENGTH: Final = 200
 _ADDRESS_LENGTH: Final = 64
 
@@ -23,6 +25,11 @@ class Visit:
     def device_name(self) -> str:
         """What the device is called in the list."""
         return self.user_agent or "unnamed device"
+
+    @property
+    def network(self) -> str | None:
+        """Whose address it is: what waits is counted per network."""
+        return None if self.address is None else network_of(self.address)
 
 
 async def _visit(connection: HTTPConnection) -> Visit:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0017_trail_indexes"
+HEAD = "0018_waiting_networks"
 """The newest revision; a test compares it with the scripts."""
 
 

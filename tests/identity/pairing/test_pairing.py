@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from homeport.cli.main import app as commands
 from homeport.identity.guard import unlock
 from homeport.identity.pairing.codes import read_user_code
+from homeport.identity.pairing.errors import TooManyPairings
 from homeport.identity.pairing.models import Pairing
-from homeport.kernel import clock
+from homeport.identity.pairing.service import MOST_OF_A_NETWORK, get_waiting
+from homeport.identity.pairing.service import ask as wait_in_line
+from homeport.identity.visit import Visit
+from homeport.kernel.crypto import KeyRing
 from identity.app import guarded, step_up
 from identity.conftest import SECRET, Shift
 from identity.door import Door
@@ -163,22 +167,68 @@ async def test_decision_when_two_decide_at_once_then_the_first_counts(door: Door
 
 
 @on_sqlite
-async def test_approval_when_it_comes_from_a_key_then_the_device_has_no_more_than_the_key(
-    door: Door, shift_clock: Shift
+async def test_approval_when_it_comes_from_a_key_then_no_device_is_let_in(door: Door) -> None:
+    ada, phone = await door.register("ada"), await ask(door)
+    body = {"user_code": phone.user_code}
+    looked = await door.call("POST", "/v1/auth/device/lookup", token=ada.api_key, json=body)
+    assert looked.status == 200
+    assert (await decide(door, ada.api_key, phone.user_code)).code == "auth.device-required"
+    assert (await fetch(door, phone)).json["error"] == "authorization_pending"
+
+
+@on_sqlite
+async def test_approval_when_a_limited_device_gives_it_then_the_next_has_no_more(
+    door: Door,
 ) -> None:
-    ada = await door.register("ada")
-    end = clock.rfc3339(clock.utc_now() + timedelta(hours=1))
-    body = {"name": "k", "scopes": ["api:read", "api:write", "account:manage"], "expires_at": end}
-    made = await door.call("POST", "/v1/auth/api-keys", token=ada.access, json=body)
-    phone = await ask(door, scope="api:read users:manage")
-    assert (await decide(door, made.json["api_key"], phone.user_code)).status == 200
-    tokens = (await fetch(door, phone)).json
-    access = tokens["access_token"]
+    ada, first = await door.register("ada"), await ask(door, scope="api:read account:manage")
+    assert (await decide(door, ada.access, first.user_code)).status == 200
+    limited = (await fetch(door, first)).json["access_token"]
+    second = await ask(door, scope="api:read users:manage")
+    assert (await decide(door, limited, second.user_code)).status == 200
+    access = (await fetch(door, second)).json["access_token"]
     assert (await door.me(access)).status == 200
     refused = await door.call("PUT", "/v1/auth/me", token=access, json={"username": "eve"})
     assert refused.code == "auth.scope-required"
-    shift_clock(timedelta(hours=1))
-    assert (await door.refresh(tokens["refresh_token"])).status == 401
+
+
+async def test_asking_when_twenty_of_a_network_wait_then_another_network_still_may(
+    door: Door, keyring: KeyRing, shift_clock: Shift
+) -> None:
+    path = "/v1/auth/device/authorize"
+    for _ in range(MOST_OF_A_NETWORK):
+        await ask(door)
+    refused = await door.call("POST", path, json={})
+    assert (refused.status, refused.code) == (503, "device.too-many-waiting")
+    async with door.log.database.write() as session:
+        for last in range(MOST_OF_A_NETWORK):  # a /64 is one caller, however many addresses it has
+            stranger = Visit(f"2001:db8::{last:x}", None)
+            await wait_in_line(session, keyring, name=None, scopes=None, visit=stranger)
+        near = Visit("2001:db8::ffff", None)
+        with pytest.raises(TooManyPairings):
+            await wait_in_line(session, keyring, name=None, scopes=None, visit=near)
+        elsewhere = Visit("2001:db8:0:1::1", None)
+        await wait_in_line(session, keyring, name=None, scopes=None, visit=elsewhere)
+    shift_clock(timedelta(minutes=10))
+    assert (await door.call("POST", path, json={})).status == 200
+
+
+@on_sqlite
+async def test_code_when_the_secret_was_replaced_meanwhile_then_it_is_found(
+    door: Door, keyring: KeyRing
+) -> None:
+    phone = await ask(door)
+    rotated = KeyRing(b"another secret of this test run, as long as it should be", SECRET)
+    async with door.log.database.read() as session:
+        before = await get_waiting(session, keyring, phone.user_code)
+        assert (await get_waiting(session, rotated, phone.user_code)).id == before.id
+
+
+@on_sqlite
+async def test_name_of_a_device_when_it_is_not_printable_then_it_is_refused(door: Door) -> None:
+    for hidden in ("\x1b[2J", "\x9b2J", "\u202e", "\u200b", "\n"):
+        body = {"client_id": f"phone{hidden}"}
+        refused = await door.call("POST", "/v1/auth/device/authorize", json=body)
+        assert refused.status == 422, ascii(hidden)
 
 
 @on_sqlite
@@ -267,11 +317,14 @@ async def test_command_when_the_code_is_typed_then_the_device_is_shown_and_let_i
         return done.exit_code, done.stdout, done.stderr
 
     phone, other = await ask(door), await ask(door)
+    async with door.log.database.write() as session:
+        await session.execute(update(Pairing).values(device_name=f"{PHONE['User-Agent']}\x1b[2J"))
     code, said, shown = await run(typed=f"{phone.user_code}\ny\n")
     assert (code, "signed in as ada" in said) == (0, True), (said, shown)
     assert "https://ship.example/pair" in shown
     assert "\N{UPPER HALF BLOCK}" in shown  # the QR code
-    assert PHONE["User-Agent"] in shown
+    assert f"{PHONE['User-Agent']}\\x1b[2J" in shown
+    assert "\x1b[2J" not in shown
     assert phone.device_code not in said + shown
     assert (await fetch(door, phone)).status == 200
     code, said, _ = await run(other.user_code, "--json", typed="n\n")

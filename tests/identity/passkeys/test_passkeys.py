@@ -9,7 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from homeport.identity.passkeys.ceremony import RelyingParty
+from homeport.identity.passkeys.ceremony import (
+    MOST_OF_A_NETWORK,
+    MOST_OF_AN_ACCOUNT,
+    RelyingParty,
+    login_challenge,
+)
+from homeport.identity.passkeys.errors import TooManyChallenges
 from identity.app import guarded
 from identity.conftest import Shift
 from identity.door import Door, Person
@@ -264,3 +270,20 @@ def test_party_when_there_is_a_public_url_then_its_origin_and_no_other() -> None
         "http://localhost:3000",
         "app://localhost",
     ]
+
+
+async def test_challenges_when_a_network_has_its_share_then_another_still_gets_one(
+    door: Door,
+) -> None:
+    async with door.log.database.write() as session:
+        for _ in range(MOST_OF_A_NETWORK):
+            await login_challenge(session, network="127.0.0.1")
+        await login_challenge(session, network="192.0.2.1")
+    refused = await door.call("POST", f"{PASSKEYS}/login/options")
+    assert (refused.status, refused.code) == (503, TooManyChallenges.code)
+    ada, bob = await door.register("ada"), await door.register("bob")
+    for _ in range(MOST_OF_AN_ACCOUNT):
+        await options(door, "register", ada.access)
+    refused = await door.call("POST", f"{PASSKEYS}/register/options", token=ada.access)
+    assert (refused.status, refused.code) == (503, TooManyChallenges.code)
+    await options(door, "register", bob.access)

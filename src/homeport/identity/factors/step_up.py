@@ -30,13 +30,13 @@ from homeport.kernel.http.provide import services_of
 RECENT: Final = timedelta(minutes=5)
 
 
-def needs_verified(permission: str, *, device: bool = False) -> Any:
+def needs_verified(permission: str, *, device: bool = False, fresh: bool = False) -> Any:
     """A dependency that yields the caller if they hold `permission` and proved who they are.
 
     Args:
-        device: An API key is refused on every account, not only on those with a second factor; and
-            where there is none, the device must have signed in within five minutes: whoever finds
-            one signed in must not lock its owner out by a factor of their own.
+        device: An API key is refused on every account, not only on those with a second factor.
+        fresh: Where there is no second factor, the device must have signed in within five minutes:
+            whoever finds one signed in must not lock its owner out by a factor of their own.
 
     Raises:
         ValueError: There is no such permission: a mistake in the program, found at import.
@@ -51,7 +51,7 @@ def needs_verified(permission: str, *, device: bool = False) -> Any:
         if device and caller.device_id is None:
             raise DeviceRequired
         database = services_of(connection).get(EventLog).database
-        await refuse_unverified(database, caller, fresh=device)
+        await refuse_unverified(database, caller, fresh=fresh)
         return caller
 
     asking(dependency, permission)

@@ -40,3 +40,8 @@ def read_user_code(typed: str) -> str | None:
 def user_code_mac(keyring: KeyRing, user_code: str) -> bytes:
     """The digest under which a user code is kept."""
     return keyring.mac(_PURPOSE, user_code)
+
+
+def user_code_macs(keyring: KeyRing, user_code: str) -> list[bytes]:
+    """Each digest under which it may be kept: the server's secret may be newer than the code."""
+    return list(keyring.macs(_PURPOSE, user_code))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Literal
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -15,7 +15,12 @@ from homeport.eventlog.catalogue.pairing import PairingDenied as PairingDeniedEv
 from homeport.identity.errors import AccountDisabled
 from homeport.identity.mint import TokenMint, TokenPair
 from homeport.identity.opaque import hashed
-from homeport.identity.pairing.codes import new_device_code, new_user_code, user_code_mac
+from homeport.identity.pairing.codes import (
+    new_device_code,
+    new_user_code,
+    user_code_mac,
+    user_code_macs,
+)
 from homeport.identity.pairing.errors import (
     PairingNotFound,
     PairingOver,
@@ -35,6 +40,8 @@ LIFETIME: Final = timedelta(minutes=10)
 INTERVAL_S: Final = 5
 _SLOWEST_S: Final = 60
 MOST_WAITING: Final = 1_000
+MOST_OF_A_NETWORK: Final = 20
+"""Fewer than of all, so that no stranger keeps everybody else's devices out."""
 Decision = Literal["approve", "deny"]
 
 
@@ -52,13 +59,11 @@ class Approver:
 
     Attributes:
         scopes: None is all that the account may do.
-        not_after: A device that a key lets in does not outlive the key.
     """
 
     user_id: str
     actor: str
     scopes: frozenset[str] | None = None
-    not_after: datetime | None = None
 
 
 async def ask(
@@ -76,10 +81,15 @@ async def ask(
         scopes: What it wants to be limited to.
 
     Raises:
-        TooManyPairings: A thousand others wait.
+        TooManyPairings: Twenty others of the same network wait, or a thousand in all.
     """
     now = clock.utc_now()
-    waiting = select(func.count()).select_from(Pairing).where(Pairing.expires_at > now)
+    waiting = select(func.count()).where(Pairing.expires_at > now)
+    near = waiting.where(Pairing.network == visit.network)
+    if visit.network is not None and (await session.scalar(near) or 0) >= MOST_OF_A_NETWORK:
+        raise TooManyPairings(
+            f"{MOST_OF_A_NETWORK} of your network wait.", retry_after=LIFETIME.total_seconds()
+        )
     if (await session.scalar(waiting) or 0) >= MOST_WAITING:
         raise TooManyPairings(retry_after=LIFETIME.total_seconds())
     codes = Codes(new_device_code(), new_user_code())
@@ -91,6 +101,7 @@ async def ask(
             status="waiting",
             device_name=name or visit.device_name,
             address=visit.address,
+            network=visit.network,
             requested_scopes=None if scopes is None else sorted(scopes),
             interval_s=INTERVAL_S,
             next_poll_at=now,
@@ -108,8 +119,8 @@ async def get_waiting(session: AsyncSession, keyring: KeyRing, user_code: str | 
         PairingNotFound: There is none.
     """
     if user_code is not None:
-        mac = user_code_mac(keyring, user_code)
-        query = select(Pairing).where(Pairing.user_code_mac == mac, *_waiting())
+        known = Pairing.user_code_mac.in_(user_code_macs(keyring, user_code))
+        query = select(Pairing).where(known, *_waiting())
         if (found := await session.scalar(query)) is not None:
             return found
     raise PairingNotFound
@@ -130,7 +141,6 @@ async def decide(unit: Unit, asked: Pairing, approver: Approver, decision: Decis
             status="approved" if decision == "approve" else "denied",
             user_id=approver.user_id,
             scopes=None if scopes is None else sorted(scopes),
-            proof_expires_at=approver.not_after,
         )
         .returning(Pairing.id)
         .execution_options(synchronize_session=False)
@@ -198,7 +208,6 @@ async def let_in(unit: Unit, mint: TokenMint, asked: Pairing, *, visit: Visit) -
         visit=visit,
         method="pairing",
         scopes=None if asked.scopes is None else frozenset(asked.scopes),
-        not_after=asked.proof_expires_at,
     )
 
 

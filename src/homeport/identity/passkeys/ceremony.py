@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from homeport.identity.opaque import hashed
 from homeport.identity.passkeys.errors import TooManyChallenges
@@ -25,6 +25,8 @@ from homeport.kernel.db import WriteSession
 
 LIFETIME: Final = timedelta(minutes=5)
 MOST_WAITING: Final = 10_000
+MOST_OF_A_NETWORK: Final = 100
+MOST_OF_AN_ACCOUNT: Final = 20
 _CHALLENGE_BYTES: Final = 32
 _LOOPBACK: Final = "localhost"
 Purpose = Literal["register", "login"]
@@ -64,23 +66,58 @@ class RelyingParty:
         return [f"http://{_LOOPBACK}:{port}", *near]
 
 
-async def new_challenge(session: WriteSession, *, purpose: Purpose, user_id: str | None) -> bytes:
+async def login_challenge(session: WriteSession, *, network: str | None) -> bytes:
+    """A challenge for whoever signs in.
+
+    Args:
+        network: Where the request comes from; None is not counted.
+
+    Raises:
+        TooManyChallenges: A hundred of the network wait, or ten thousand in all.
+    """
+    if network is not None:
+        near = PasskeyChallenge.network == network
+        await _refuse_more(session, near, most=MOST_OF_A_NETWORK)
+    return await _new_challenge(session, purpose="login", network=network)
+
+
+async def registration_challenge(session: WriteSession, *, user_id: str) -> bytes:
+    """A challenge for a passkey of `user_id`.
+
+    Raises:
+        TooManyChallenges: Twenty of the account wait, or ten thousand in all.
+    """
+    await _refuse_more(session, PasskeyChallenge.user_id == user_id, most=MOST_OF_AN_ACCOUNT)
+    return await _new_challenge(session, purpose="register", user_id=user_id)
+
+
+async def _refuse_more(session: WriteSession, *which: ColumnElement[bool], most: int) -> None:
+    waiting = select(func.count()).where(PasskeyChallenge.expires_at > clock.utc_now(), *which)
+    if (await session.scalar(waiting) or 0) >= most:
+        raise TooManyChallenges(retry_after=60)
+
+
+async def _new_challenge(
+    session: WriteSession,
+    *,
+    purpose: Purpose,
+    user_id: str | None = None,
+    network: str | None = None,
+) -> bytes:
     """A challenge to be answered once.
 
     Raises:
         TooManyChallenges: Ten thousand wait.
     """
-    now = clock.utc_now()
-    waiting = select(func.count()).where(PasskeyChallenge.expires_at > now)
-    if (await session.scalar(waiting) or 0) >= MOST_WAITING:
-        raise TooManyChallenges(retry_after=60)
+    await _refuse_more(session, most=MOST_WAITING)
     challenge = secrets.token_bytes(_CHALLENGE_BYTES)
     session.add(
         PasskeyChallenge(
             challenge_hash=hashed(challenge.hex()),
             purpose=purpose,
             user_id=user_id,
-            expires_at=now + LIFETIME,
+            network=network,
+            expires_at=clock.utc_now() + LIFETIME,
         )
     )
     return challenge

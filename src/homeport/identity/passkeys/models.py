@@ -29,16 +29,19 @@ class Passkey(Model):
 class PasskeyChallenge(Model):
     """What an authenticator has to sign, once; the row goes when it is answered.
 
-    `purpose` is `register` or `login`; `user_id` is who registers, None for a login.
+    `purpose` is `register` or `login`; `user_id` is who registers, None for a login;
+    `network` is where the login began, None for a registration.
     """
 
     __tablename__ = "passkey_challenges"
     __table_args__ = (
         Index("ix_passkey_challenges_user_id", "user_id"),
+        Index("ix_passkey_challenges_network", "network"),
         Index("ix_passkey_challenges_expires_at", "expires_at"),
     )
 
     challenge_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     purpose: Mapped[str] = mapped_column(String(8))
     user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    network: Mapped[str | None] = mapped_column(String(64))
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)

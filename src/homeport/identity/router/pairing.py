@@ -38,7 +38,7 @@ from homeport.identity.pairing.service import (
 from homeport.identity.router.form_body import described, json_or_form
 from homeport.identity.router.pages import pair_page
 from homeport.identity.router.provided import (
-    AccountOwner,
+    DeviceOwner,
     GuardingPairings,
     Log,
     Mint,
@@ -110,7 +110,7 @@ async def look_up(
 async def approve(
     body: DecisionBody,
     *,
-    caller: AccountOwner,
+    caller: DeviceOwner,
     guard: GuardingPairings,
     log: Log,
     ring: Ring,
@@ -118,12 +118,7 @@ async def approve(
 ) -> DecidedView:
     """Lets the device that shows this code into the caller's account, or not (`deny`)."""
     guess = await guard.admit(subject=caller.user_id, address=visit.address)
-    approver = Approver(
-        caller.user_id,
-        caller.actor,
-        scopes=caller.scopes,
-        not_after=caller.expires_at if caller.api_key_id is not None else None,
-    )
+    approver = Approver(caller.user_id, caller.actor, scopes=caller.scopes)
     async with log.unit(account_stream(caller.user_id)) as unit:
         asked = await get_waiting(unit.session, ring, read_user_code(body.user_code))
         await decide(unit, asked, approver, body.decision)

@@ -7,7 +7,11 @@ from fastapi import APIRouter
 from homeport.identity.access import SignedIn
 from homeport.identity.errors import AccountDisabled
 from homeport.identity.factors.manage import factor_added, factor_removed
-from homeport.identity.passkeys.ceremony import library_loaded, new_challenge
+from homeport.identity.passkeys.ceremony import (
+    library_loaded,
+    login_challenge,
+    registration_challenge,
+)
 from homeport.identity.passkeys.errors import PasskeyNotFound, PasskeyRefused
 from homeport.identity.passkeys.schemas import (
     LoginPasskeyBody,
@@ -53,7 +57,7 @@ async def begin_registration(caller: FactorOwner, log: Log, party: Party) -> Pas
     from homeport.identity.passkeys.library import registration_options
 
     async with log.database.write() as session:
-        challenge = await new_challenge(session, purpose="register", user_id=caller.user_id)
+        challenge = await registration_challenge(session, user_id=caller.user_id)
         known = [row.credential_id for row in await list_passkeys(session, caller.user_id)]
     return PasskeyOptionsView(
         publicKey=registration_options(
@@ -82,13 +86,13 @@ async def finish_registration(
 
 
 @router.post("/login/options")
-async def begin_login(log: Log, party: Party) -> PasskeyOptionsView:
+async def begin_login(log: Log, party: Party, visit: VisitOf) -> PasskeyOptionsView:
     """What the browser is asked to sign; the same for everybody, good for five minutes."""
     await library_loaded()
     from homeport.identity.passkeys.library import login_options
 
     async with log.database.write() as session:
-        challenge = await new_challenge(session, purpose="login", user_id=None)
+        challenge = await login_challenge(session, network=visit.network)
     return PasskeyOptionsView(publicKey=login_options(party, challenge))
 
 

@@ -53,5 +53,8 @@ On an account with a second factor that is a device which has shown one within f
 OwnDevices = Annotated[Caller, needs(ACCOUNT_MANAGE)]
 """The caller, who may sign devices out: whoever lost one does that first."""
 
-FactorOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE, device=True)]
-"""The caller as `AccountOwner`, signed in: what an API key adds could lock its owner out."""
+DeviceOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE, device=True)]
+"""The caller as `AccountOwner`, with a device: what a key lets in would outlive the key."""
+
+FactorOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE, device=True, fresh=True)]
+"""The caller as `AccountOwner`, signed in just now: what a key adds could lock its owner out."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import ColumnElement, delete, update
 
 from homeport.eventlog import Unit
@@ -33,13 +31,11 @@ async def open_device(
     method: LoginMethod,
     scopes: frozenset[str] | None,
     verified: bool = False,
-    not_after: datetime | None = None,
 ) -> TokenPair:
     """Signs `user` in: a device, its first refresh token, and the pair to hand over.
 
     Args:
         verified: A second factor was shown.
-        not_after: When the sign-in ends at the latest; None is the usual absolute lifetime.
     """
     now = clock.utc_now()
     device = Device(
@@ -50,7 +46,7 @@ async def open_device(
         scopes=None if scopes is None else sorted(scopes),
         created_at=now,
         last_seen_at=now,
-        expires_at=min(now + mint.absolute, not_after or now + mint.absolute),
+        expires_at=now + mint.absolute,
         revoked_at=None,
         verified_at=now if verified else None,
     )
