@@ -11,7 +11,8 @@ from starlette.routing import Route
 from homeport.identity.access import Caller, SignedIn, identified, needs
 from homeport.identity.roles import USERS_READ
 from homeport.projects.access import Owned, Seen
-from homeport.wiring.rules import UndeclaredRoute, rules_of
+from homeport.wiring import ROUTERS
+from homeport.wiring.rules import PUBLIC, PUBLIC_PATHS, UndeclaredRoute, rules_of
 
 Anybody = Annotated[Caller, Depends(identified)]
 Overseer = Annotated[Caller, needs(USERS_READ)]
@@ -66,3 +67,9 @@ def test_rules_when_a_route_says_it_then_they_are_read_off() -> None:
         "read",
     )
     assert (session.permission, session.own, session.level) == ("api:write", True, None)
+
+
+def test_public_paths_then_they_are_those_of_public_routes_alone() -> None:
+    for rule in rules_of(ROUTERS):
+        is_public = PUBLIC_PATHS.fullmatch(rule.path) is not None
+        assert is_public == (rule.name in PUBLIC), rule.name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from homeport.tools.port import ToolSpec
 
 Mode = Literal["default", "accept_edits", "plan", "bypass"]
 Decision = Literal["allow", "ask", "deny"]
+LOOSER: Final[frozenset[Mode]] = frozenset({"accept_edits", "bypass"})
+"""The modes in which something runs by itself that `default` asks about."""
 
 
 def decide(mode: Mode, spec: ToolSpec, *, granted: bool) -> Decision:

@@ -320,6 +320,19 @@ async def test_server_when_critical_routes_are_signed_then_no_socket_is_a_way_ar
         answer = await admin.call("POST", f"/v1/approvals/{members['approval_id']}", {})
         assert answer.code == "auth.signature-required"
         assert (await admin.call("GET", "/v1/auth/me")).status == 200
+        made = await admin.post("/v1/sessions", {"permission_mode": "default"})
+        for method, path, body in (
+            ("POST", "/v1/projects", {"name": "loose"}),
+            ("POST", "/v1/sessions", {"permission_mode": "accept_edits"}),
+            ("POST", "/v1/sessions", {"permission_mode": "bypass"}),
+            ("PATCH", f"/v1/sessions/{made['id']}", {"permission_mode": "accept_edits"}),
+            ("PUT", f"/v1/sessions/{made['id']}", {"permission_mode": "bypass"}),
+        ):
+            answer = await admin.call(method, path, body)
+            assert (answer.status, answer.code) == (401, "auth.signature-required"), (method, path)
+        stricter = {"permission_mode": "plan"}
+        changed = await admin.call("PATCH", f"/v1/sessions/{made['id']}", stricter)
+        assert (changed.status, changed.json["permission_mode"]) == (200, "plan")
 
 
 def test_critical_routes_then_each_is_one() -> None:

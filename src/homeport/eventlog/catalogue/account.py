@@ -170,13 +170,26 @@ class DeviceRevoked(Event):
     reason: DeviceEnd
 
 
-class ApiKeyCreated(Event):
+class ApiKeyCreatedV1(Event):
     """An API key was made."""
 
     kind = "api_key.created"
 
     api_key_id: str
     name: str
+    scopes: list[str] | None = None
+    expires_at: str | None = None
+
+
+class ApiKeyCreated(Event):
+    """An API key was made; `signed_only` says that each request with it must be signed."""
+
+    kind = "api_key.created"
+    version = 2
+
+    api_key_id: str
+    name: str
+    signed_only: bool
     scopes: list[str] | None = None
     expires_at: str | None = None
 

@@ -97,6 +97,7 @@ async def create_key(
         ApiKeyCreated(
             api_key_id=key.id,
             name=name,
+            signed_only=signed_only,
             scopes=scopes,
             expires_at=None if expires_at is None else clock.rfc3339(expires_at),
         ),

@@ -47,6 +47,7 @@ CRITICAL: Final = frozenset(
         "DELETE /v1/auth/users/{user_id}",
         "POST /v1/auth/users/{user_id}/unlock",
         "POST /v1/approvals/{approval_id}",
+        "POST /v1/projects",
         "PATCH /v1/projects/{project_id}",
         "DELETE /v1/projects/{project_id}",
         "PUT /v1/projects/{project_id}/members",
@@ -84,6 +85,16 @@ class Signatures(RequestSignatures):
         if not keys and not caller.signed_only and _route_of(connection) == ENROLMENT:
             return  # the first key is its own proof
         await self._check(connection, caller, keys)
+
+    async def require_of_critical(self, connection: HTTPConnection, caller: Caller) -> None:
+        """Passes a request as `require` does, whose body and not its route makes it critical.
+
+        Raises:
+            SignatureRequired: Critical requests are signed here, and it is not.
+            SignatureRefused: Its signature does not hold, or was seen before.
+        """
+        if self.critical and not caller.signed_only:  # else `identified` has judged it
+            await self.require(connection, caller)
 
     async def prove(self, connection: HTTPConnection, caller: Caller, public_key: bytes) -> None:
         """Passes a request that the holder of `public_key` has signed: proof of possession.

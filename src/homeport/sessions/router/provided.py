@@ -6,7 +6,8 @@ from typing import Annotated
 
 from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import Eraser, EventLog
-from homeport.kernel.http.provide import provided
+from homeport.identity.signatures.enforcement import Signatures
+from homeport.kernel.http.provide import provided, provided_if_any
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
 from homeport.providers.models import Models
@@ -23,3 +24,4 @@ Policy = Annotated[SessionPolicy, provided(SessionPolicy)]
 Deleting = Annotated[Deletion, provided(Deletion)]
 Erasing = Annotated[Eraser, provided(Eraser)]
 Tools = Annotated[Registry, provided(Registry)]
+Signed = Annotated[Signatures | None, provided_if_any(Signatures)]

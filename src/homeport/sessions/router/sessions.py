@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from starlette.requests import Request
 
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, SignedIn
@@ -35,6 +36,7 @@ from homeport.sessions.router.provided import (
     Log,
     Offered,
     Policy,
+    Signed,
     Where,
 )
 from homeport.sessions.schemas import (
@@ -51,6 +53,7 @@ from homeport.sessions.schemas import (
 )
 from homeport.sessions.service.start import archive, clear, start
 from homeport.sessions.service.stop import stop_session, unfinished_state
+from homeport.tools.policy import LOOSER
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
@@ -68,9 +71,13 @@ async def create_session(
     models: Offered,
     bounds: Bounds,
     policy: Policy,
+    request: Request,
+    signatures: Signed,
     key: IdempotencyKey = None,
 ) -> SessionView:
     """Starts a conversation in a project."""
+    if signatures is not None and body.permission_mode in LOOSER:
+        await signatures.require_of_critical(request, caller)
     sent = body.model_dump(mode="json", exclude_unset=True)
     attempt = Attempt.of(caller.user_id, key, CREATE, sent)
     async with log.database.read() as session:
@@ -154,8 +161,12 @@ async def change_session(
     models: Offered,
     bounds: Bounds,
     policy: Policy,
+    request: Request,
+    signatures: Signed,
 ) -> SessionView:
     """Changes what is given: name, model, mode, metadata, put away or taken back."""
+    if signatures is not None and body.permission_mode in LOOSER:
+        await signatures.require_of_critical(request, caller)
     checked(body, models=models, bounds=bounds)
     async with opened(log, caller, session_id) as (unit, row):
         await apply_changes(unit, row, body, actor=caller.actor)
