@@ -8,7 +8,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-from starlette.requests import HTTPConnection
 
 import homeport.identity
 from homeport.eventlog import EventLog, read
@@ -48,7 +47,7 @@ async def test_refusals_when_there_are_many_then_one_event_a_minute_counts_them(
     monkeypatch.setattr(clock, "monotonic", lambda: now)
     monkeypatch.setattr(denials, "MOST", 1)
     noted = Denials(log)
-    connection = HTTPConnection({"type": "http", "method": "GET", "headers": []})
+    scope = {"type": "http", "method": "GET"}
 
     async def counts() -> list[int]:
         await noted.write()
@@ -57,15 +56,15 @@ async def test_refusals_when_there_are_many_then_one_event_a_minute_counts_them(
         return [orjson.loads(record.payload)["count"] for record in records]
 
     for _ in range(3):
-        noted.note(connection, "eve", RoleRequired(needs="users:read"))
-        noted.note(connection, "mallory", RoleRequired(needs="users:read"))  # beyond the most
+        noted.note(scope, "eve", RoleRequired(needs="users:read"))
+        noted.note(scope, "mallory", RoleRequired(needs="users:read"))  # beyond the most
     assert await counts() == [3]
     for _ in range(2):
-        noted.note(connection, "eve", RoleRequired(needs="users:read"))
+        noted.note(scope, "eve", RoleRequired(needs="users:read"))
     assert await counts() == [3]
     now += 61
     assert await counts() == [3, 2]
-    noted.note(connection, "eve", RoleRequired(needs="users:read"))
+    noted.note(scope, "eve", RoleRequired(needs="users:read"))
     assert await counts() == [3, 2]
     await noted.close()  # whatever was written a moment ago: the process ends
     assert await counts() == [3, 2, 1]

@@ -218,11 +218,16 @@ async def _recognised(connection: HTTPConnection, bearer: str | None, key: str |
     except CredentialRefused:
         await count_nobody(connection.scope)
         raise
-    denials = services_of(connection).find(Denials)
-    if denials is not None:
-        connection.scope[FORBIDDEN] = partial(denials.note, connection, caller.user_id)
+    note_denials(connection, caller)
     await count_account(connection.scope, caller.user_id)
     return caller
+
+
+def note_denials(connection: HTTPConnection, caller: Caller) -> None:
+    """Has what `caller` is refused on `connection` noted on the account."""
+    denials = services_of(connection).find(Denials)
+    if denials is not None:
+        connection.scope[FORBIDDEN] = partial(denials.note, connection.scope, caller.user_id)
 
 
 async def _signed_in(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from homeport.eventlog import EventLog
 from homeport.eventlog.catalogue.access import AccessDenied
@@ -42,11 +42,10 @@ class Denials:
         self._counts: Counter[_Denial] = Counter()
         self._written: dict[_Denial, float] = {}
 
-    def note(self, connection: HTTPConnection, user_id: str, error: Forbidden) -> None:
+    def note(self, scope: Scope, user_id: str, error: Forbidden) -> None:
         """Counts a refusal. A budget that is used up is none."""
         if isinstance(error, PaymentRequired):
             return
-        scope = connection.scope
         # The route's pattern: a path is as long and as manifold as its sender likes.
         pattern = getattr(scope.get("route"), "path", "")
         route = f"{scope.get('method', 'WS')} {pattern}"

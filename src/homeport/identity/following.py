@@ -15,7 +15,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
-from homeport.identity.access import Caller, bearer_header, identified, key_header
+from homeport.identity.access import Caller, bearer_header, identified, key_header, note_denials
 from homeport.identity.asking import asking
 from homeport.identity.errors import AmbiguousCredential, OriginMissing
 from homeport.identity.roles import API_READ
@@ -55,7 +55,9 @@ async def _ticket_holder(connection: HTTPConnection, ticket: str) -> Caller:
         raise OriginMissing
     tickets = services_of(connection).get(StreamTickets)
     session_id: str | None = connection.path_params.get("session_id")
-    return await tickets.redeem(ticket, session_id=session_id, origin=origin)
+    caller = await tickets.redeem(ticket, session_id=session_id, origin=origin)
+    note_denials(connection, caller)
+    return caller
 
 
 asking(_following, API_READ)

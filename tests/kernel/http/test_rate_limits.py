@@ -25,6 +25,7 @@ from homeport.kernel.rates import MemoryCounters
 from support.answer import Answer
 from support.beside import beside
 from support.server import MakeServer, Server
+from support.sockets import desk
 from support.valkey import Valkey
 
 PASSWORD = "crimson-otter-plays-9-flutes"
@@ -223,6 +224,25 @@ async def test_stream_when_opened_then_it_is_counted_apart(client: Client) -> No
     assert '"address-streams";q=6000;w=60' in answer.headers["ratelimit-policy"]
     assert answer.headers["x-ratelimit-remaining"] == "489"
     assert (await client.ask("/v1/auth/me", **proof)).status == 200
+
+
+async def test_command_on_a_socket_when_it_is_one_too_many_then_it_alone_is_refused(
+    client: Client, limited: Server
+) -> None:
+    person = await client.register()
+    proof = {"Authorization": f"Bearer {person['access_token']}"}
+    sent = {**proof, "X-Forwarded-For": client.address}
+    async with desk(limited.base_url, sent) as socket:
+        for _ in range(100):
+            answer = await socket.ask("run.stop", run_id="none")
+            assert answer["status"] == 404
+        refused = await socket.ask("run.stop", run_id="none")
+        assert (refused["status"], refused["error"]["code"]) == (429, "rate-limited")
+        assert refused["quota"] == "account"
+        assert 0 < refused["retry_after"] <= 60
+        assert (await client.ask("/v1/auth/me", **proof)).status == 429  # it is the same quota
+        still = await socket.ask("unsubscribe", session_id="none")
+        assert still["error"]["code"] == "subscription.not-found"
 
 
 async def test_answer_when_it_says_how_much_is_left_then_in_both_spellings(

@@ -136,6 +136,28 @@ async def test_commands_when_the_key_may_only_read_then_it_follows_and_changes_n
         assert await admin.kinds(session_id) == ["session.created"]
 
 
+@pytest.mark.requirement("60")
+@pytest.mark.parametrize("by_ticket", [False, True])
+async def test_command_when_it_is_forbidden_then_the_account_has_an_event(
+    server: Server, *, by_ticket: bool
+) -> None:
+    async with admin_of(server) as admin:
+        eve = await admin.somebody_else()
+        reader = await eve.with_key(scopes=["api:read"])
+        path, headers = "/v1/ws", reader.headers
+        if by_ticket:
+            ticket = (await reader.post("/v1/stream-tickets"))["ticket"]
+            path, headers = f"{path}?ticket={ticket}", {"Origin": server.base_url}
+        async with desk(server.base_url, headers, path=path) as client:
+            refused = await client.ask("run.stop", run_id="none")
+            assert refused["error"]["code"] == "auth.scope-required"
+        async with asyncio.timeout(30):
+            while not (found := (await eve.get("/v1/audit/me?kind=access.denied"))["events"]):
+                await asyncio.sleep(0.05)
+        told = found[0]["payload"]
+        assert (told["route"], told["code"]) == ("WS /v1/ws", "auth.scope-required")
+
+
 @pytest.mark.parametrize("path", ["/ws", "/v1/chat/stream", "/api/ws", "/api/v1/chat/stream"])
 async def test_old_names_when_opened_then_they_are_the_socket_of_many_sessions(
     server: Server, path: str

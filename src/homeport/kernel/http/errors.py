@@ -28,7 +28,7 @@ LONGEST_WORD = 120
 MOST_DETAILS = 50
 
 FORBIDDEN = "homeport.forbidden"
-"""Member of a scope: called with the `Forbidden` by which the request is answered."""
+"""Member of a scope: called with the `Forbidden` by which a request or command is answered."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -137,6 +137,12 @@ def error_response(error: errors.HomeportError, scope: Scope) -> Response:
     )
 
 
+def note_forbidden(error: Exception, scope: Scope) -> None:
+    """Tells `FORBIDDEN` of `error`, by which something in `scope` is answered, if it is one."""
+    if isinstance(error, errors.Forbidden) and (note := scope.get(FORBIDDEN)):
+        note(error)
+
+
 def known_failure(error: Exception, scope: Scope) -> errors.HomeportError:
     """`error` as it may be told; what nobody foresaw is logged with its traceback."""
     if isinstance(error, errors.HomeportError) and face_of(error).status != 500:
@@ -190,8 +196,7 @@ async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
 
 
 async def _on_homeport_error(connection: HTTPConnection, error: Exception) -> Response:
-    if isinstance(error, errors.Forbidden) and (note := connection.scope.get(FORBIDDEN)):
-        note(error)
+    note_forbidden(error, connection.scope)
     return failure_response(error, connection.scope)
 
 

@@ -118,6 +118,16 @@ class Rated:
         """
         await self._count(Quota("token", f"token:{token}", self._limiter.policy.tokens))
 
+    async def is_told(self, account: str) -> None:
+        """Counts a command on a socket as a request of its account; no header tells of it.
+
+        Raises:
+            RateLimited: There are too many.
+        """
+        quota = Quota("account", f"account:{account}", self._limiter.policy.requests)
+        (tally,) = await self._limiter.counters.count([quota.key])
+        self._check(quota, tally)
+
     def headers(self) -> Headers:
         """What the answer says: all quotas in the standard's fields, the nearest in GitHub's."""
         told, period = self._told, self._limiter.policy.period
@@ -151,8 +161,10 @@ class Rated:
         tallies = await self._limiter.counters.count([quota.key for quota in quotas])
         self._told += zip(quotas, tallies, strict=True)
         for quota, tally in self._told:
-            if tally.hits <= quota.limit:
-                continue
+            self._check(quota, tally)
+
+    def _check(self, quota: Quota, tally: Tally) -> None:
+        if tally.hits > quota.limit:
             raise RateLimited(
                 f"{quota.limit} in {self._limiter.policy.period} s are allowed ({quota.name}).",
                 retry_after=tally.resets_in,
@@ -222,6 +234,17 @@ async def count_account(scope: Scope, account: str) -> None:
     rated: Rated | None = scope.get(RATED)
     if rated is not None:
         await rated.is_from(account)
+
+
+async def count_command(scope: Scope, account: str) -> None:
+    """Counts a command that came on this WebSocket as a request of `account`.
+
+    Raises:
+        RateLimited: There are too many.
+    """
+    rated: Rated | None = scope.get(RATED)
+    if rated is not None:
+        await rated.is_told(account)
 
 
 async def count_nobody(scope: Scope) -> None:

@@ -20,7 +20,12 @@ from homeport.identity.access import Caller
 from homeport.identity.roles import API_WRITE
 from homeport.identity.signatures.enforcement import Signatures
 from homeport.kernel.errors import Unprocessable
-from homeport.kernel.http.errors import error_document, known_failure, unprocessable
+from homeport.kernel.http.errors import (
+    error_document,
+    known_failure,
+    note_forbidden,
+    unprocessable,
+)
 from homeport.kernel.http.strict_json import check_json
 from homeport.sessions.router.approvals import answer_approval
 from homeport.sessions.router.messages import send_message
@@ -167,6 +172,7 @@ def ack(command: Command, result: BaseModel | dict[str, Any]) -> bytes:
 
 def refusal(error: Exception, scope: Scope, command_id: str | None) -> bytes:
     """The answer to a command that was not: the error document, with `error` as its type."""
+    note_forbidden(error, scope)
     known = known_failure(error, scope)
     document = error_document(known, scope)
     if known.retry_after is not None:

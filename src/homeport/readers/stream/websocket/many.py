@@ -18,6 +18,7 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, Callers
 from homeport.identity.errors import CredentialRefused
 from homeport.kernel.errors import HomeportError
+from homeport.kernel.http.middleware.rates import count_command
 from homeport.readers.stream.frame import Frame
 from homeport.readers.stream.pulse import End, Line, Pulse, Watch
 from homeport.readers.stream.reader import Reader
@@ -191,6 +192,7 @@ class ManySessions(Watch):
             case Unsubscribe():
                 return await self._unsubscribe(command)
             case _:
+                await count_command(self._websocket.scope, self.caller.user_id)
                 return await self._commands.perform(self.caller, command)
 
     async def _subscribe(self, command: Subscribe) -> dict[str, str]:

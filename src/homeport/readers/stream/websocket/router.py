@@ -17,7 +17,9 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
 from homeport.identity.following import Following
 from homeport.identity.signatures.enforcement import Signatures
+from homeport.kernel.http.errors import FORBIDDEN
 from homeport.kernel.http.middleware.exchange import answer_at_edge
+from homeport.kernel.http.middleware.rates import RATED
 from homeport.kernel.http.provide import provided, provided_if_any
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.reader import Reader
@@ -31,6 +33,9 @@ from homeport.sessions.access import stream_of
 from homeport.tools.registry import Registry
 
 router = APIRouter(prefix="/v1")
+
+KEPT = (RATED, FORBIDDEN, "route")
+"""Members of the scope by which commands are counted, and their refusals noted."""
 
 Log = Annotated[EventLog, provided(EventLog)]
 Beat = Annotated[Pulse, provided(Pulse)]
@@ -81,8 +86,10 @@ async def many_sessions(
 ) -> None:
     """Follow many sessions, and speak, stop and decide beside it."""
     scope, commands = websocket.scope, Commands(log, dispatcher, tools, signatures)
+    kept = {name: scope[name] for name in KEPT if name in scope}
 
     async def serve(receive: Receive, send: Send) -> None:
+        scope.update(kept)
         with sockets.seat(caller):
             async with _accepted(scope, receive, send) as (socket, wire):
                 served = ManySessions(
