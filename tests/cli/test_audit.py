@@ -41,6 +41,9 @@ def exports_and_verifies(server: Server, file: Path, anchors: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"system", b"sysTem", 1))
     flipped = homeport("verify", "--file", str(file), "--anchor", str(anchors))
     assert (flipped.exit_code, "DAMAGED" in flipped.stdout) == (1, True)
+    broken = file.with_name("broken.db")
+    broken.write_bytes(b"SQLite format 3\0" + bytes(8_000))
+    assert homeport("verify", "--database", str(broken)).exit_code == 2
     file.write_text("another file\n")
     assert homeport("verify", "--file", str(file)).exit_code == 2
     assert homeport("verify", "--file", str(file), "--stream", "system").exit_code == 2

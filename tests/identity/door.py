@@ -17,6 +17,7 @@ from homeport.identity.access import SignedIn
 from homeport.identity.activity import Activity, ActivityFigures
 from homeport.identity.opening import Identity
 from homeport.identity.router import ROUTERS
+from homeport.identity.work import Work
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
 from homeport.kernel.http.openapi import operation_id
@@ -45,6 +46,13 @@ class Figures(Activity):
     async def of(self, user_id: str) -> ActivityFigures:
         usage = {"input_tokens": len(user_id)}
         return ActivityFigures(session_count=3, message_count=7, token_usage=usage)
+
+
+class Rest(Work):
+    """Stands for the rooms above: nobody is at work here, `runs/test_shared_projects` stops runs."""
+
+    async def stop_all(self, user_id: str, *, actor: str) -> None:
+        del user_id, actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,8 @@ async def open_door(log: EventLog, identity: Identity) -> AsyncGenerator[Door]:
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_websocket_route("/v1/probe", _probe)
-    app.state.services = Services({**identity.services(), EventLog: log, Activity: Figures()})
+    above = {EventLog: log, Activity: Figures(), Work: Rest()}
+    app.state.services = Services({**identity.services(), **above})
     dummy = aiohttp.DummyCookieJar()
     async with beside(app) as address, aiohttp.ClientSession(cookie_jar=dummy) as http:
         yield Door(address, http, identity, log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -89,6 +90,24 @@ async def test_member_when_removed_in_the_middle_of_a_command_then_it_is_stopped
     assert (await dev.call("GET", f"/v1/projects/{project_id}")).status == 404
 
 
+@pytest.mark.requirement("22")
+async def test_account_when_switched_off_in_the_middle_of_a_command_then_it_is_stopped_at_once(
+    door: Door, invite: Invite, claude: Upstream, workspace: Path
+) -> None:
+    dev, user_id, project_id = await invite()
+    claude.script(bash("touch began; sleep 300; touch ended", 1), Reply(text("Done.")))
+    session_id = await dev.session(project_id=project_id, permission_mode="bypass")
+    run_id = await dev.say(session_id, "work")
+    await there(workspace / "began")
+    for active in (False, True):
+        change = {"is_active": active}
+        answer = await door.call("PATCH", f"/v1/auth/users/{user_id}", change)
+        assert answer.status == 200
+    ended = (await dev.over(session_id, run_id))[-1]
+    assert (ended["kind"], ended["status"]) == ("run.finished", "stopped")
+    assert not (workspace / "ended").exists()
+
+
 @pytest.mark.requirement("28")
 async def test_member_when_shut_out_between_two_commands_then_the_second_is_not_made(
     door: Door, invite: Invite, claude: Upstream, workspace: Path
@@ -100,9 +119,11 @@ async def test_member_when_shut_out_between_two_commands_then_the_second_is_not_
     run_id = await dev.say(session_id, "work")
     await there(workspace / "began")
 
-    # An account that is switched off stops no run: it is the next call that finds out.
-    off = await door.call("PATCH", f"/v1/auth/users/{user_id}", {"is_active": False})
-    assert off.status == 200
+    # Switched off from the terminal: no server hears of it, and the next call finds out.
+    name = (await door.get(f"/v1/auth/users/{user_id}"))["username"]
+    command = [sys.executable, "-m", "homeport", "user", "disable", name]
+    off = await asyncio.create_subprocess_exec(*command, env=door.server.environment())
+    assert await off.wait() == 0
     (workspace / "shut").touch()
     async with asyncio.timeout(PATIENCE_S):
         while (await door.get("/health"))["active_sessions"]:

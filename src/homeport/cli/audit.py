@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from homeport.cli.audit_export import export_log
 from homeport.cli.database import SchemaBehind, existing
@@ -79,7 +80,8 @@ def verify_log(
             if stream is not None or database is not None:
                 raise BadQuestion("--file goes with --anchor and --key only.")
             report = _verify_file(file, anchor or [], key, show)
-    except (HomeportError, OSError) as error:
+    except (HomeportError, OSError, DBAPIError) as error:
+        # A file that is no database, or one whose pages are cut off, answers nothing.
         print(f"homeport: it cannot be checked: {inert(str(error))}", file=sys.stderr)
         raise typer.Exit(CANNOT_CHECK) from None
     print(json.dumps(_document(report)) if as_json else _words(report))

@@ -11,6 +11,7 @@ from homeport.eventlog import Eraser, EventLog
 from homeport.files.checkpoints import Checkpoints
 from homeport.gateway.openai.commission import Commissions
 from homeport.gateway.openai.settings import ChatSettings
+from homeport.identity.work import Work
 from homeport.kernel import ids
 from homeport.kernel.db import Database
 from homeport.kernel.wakeups import Wakeups
@@ -130,7 +131,7 @@ async def runs(house: House) -> None:
     eraser.on("session", erase.blank)
     deletion = Deletion(events, dispatcher, eraser)
     house.provide(tools, checkpoints, dispatcher, policy, chat, commissions, deletion)
-    house.services[AtWork] = Sessions(events, dispatcher)
+    house.services[AtWork] = house.services[Work] = Sessions(events, dispatcher)
     house.active_sessions = _at_work(dispatcher)
     house.drains.append(partial(dispatcher.drain, GRACE_S))
     await dispatcher.start()

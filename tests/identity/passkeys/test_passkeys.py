@@ -18,7 +18,7 @@ from homeport.identity.passkeys.ceremony import (
 from homeport.identity.passkeys.errors import TooManyChallenges
 from identity.app import guarded
 from identity.conftest import Shift
-from identity.door import Door, Person
+from identity.door import PASSWORD, Door, Person
 from support.answer import Answer
 from support.authenticator import PRESENT, Authenticator, raw, text
 
@@ -287,3 +287,14 @@ async def test_challenges_when_a_network_has_its_share_then_another_still_gets_o
     refused = await door.call("POST", f"{PASSKEYS}/register/options", token=ada.access)
     assert (refused.status, refused.code) == (503, TooManyChallenges.code)
     await options(door, "register", bob.access)
+
+
+async def test_registration_when_the_sign_in_is_narrowed_then_it_opens_no_more_than_that(
+    door: Door,
+) -> None:
+    await door.register("ada")
+    form = {"username": "ada", "password": PASSWORD, "scope": "api:read api:write account:manage"}
+    narrow = (await door.call("POST", "/v1/auth/login", form=form)).json["access_token"]
+    for path in ("passkeys/register/options", "mfa/totp"):
+        refused = await door.call("POST", f"/v1/auth/{path}", token=narrow)
+        assert (refused.status, refused.code) == (403, "auth.scope-required"), path

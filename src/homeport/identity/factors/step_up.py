@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, identified
 from homeport.identity.asking import asking
+from homeport.identity.errors import ScopeRequired
 from homeport.identity.factors.errors import DeviceRequired, SignInRequired, StepUpRequired
 from homeport.identity.factors.proof import methods_of
 from homeport.identity.models import Device
@@ -35,8 +36,9 @@ def needs_verified(permission: str, *, device: bool = False, fresh: bool = False
 
     Args:
         device: An API key is refused on every account, not only on those with a second factor.
-        fresh: Where there is no second factor, the device must have signed in within five minutes:
-            whoever finds one signed in must not lock its owner out by a factor of their own.
+        fresh: What is added signs in with all scopes, so a sign-in with fewer is refused; and where
+            there is no second factor, the device must have signed in within five minutes: whoever
+            finds one signed in must not lock its owner out by a factor of their own.
 
     Raises:
         ValueError: There is no such permission: a mistake in the program, found at import.
@@ -50,6 +52,11 @@ def needs_verified(permission: str, *, device: bool = False, fresh: bool = False
         caller.require(permission)
         if device and caller.device_id is None:
             raise DeviceRequired
+        if fresh and caller.scopes is not None:
+            raise ScopeRequired(
+                "A sign-in with narrower scopes cannot change factors: they would open all.",
+                needs=permission,
+            )
         database = services_of(connection).get(EventLog).database
         await refuse_unverified(database, caller, fresh=fresh)
         return caller

@@ -13,7 +13,7 @@ from homeport.identity.models import User
 from homeport.identity.repository import get_account
 from homeport.identity.roles import permissions_of
 from homeport.identity.router.me import changed
-from homeport.identity.router.provided import AccountOwner, Figures, Live, Log
+from homeport.identity.router.provided import AccountOwner, Figures, Live, Log, Working
 from homeport.identity.schemas import AccountBody, DeletedView, ProfileView, ResetKeyView
 from homeport.identity.service.accounts import account_stream, delete_account
 from homeport.identity.service.api_keys import (
@@ -50,6 +50,7 @@ async def delete_profile(
     caller: AccountOwner,
     log: Log,
     live: Live,
+    work: Working,
     *,
     confirm: Annotated[bool, Query()] = False,
 ) -> DeletedView:
@@ -60,6 +61,7 @@ async def delete_profile(
         user = await get_account(unit.session, caller.user_id)
         await delete_account(unit, user_id=caller.user_id, actor=caller.actor)
     live.forget_user(caller.user_id)
+    await work.stop_all(caller.user_id, actor=caller.actor)
     return DeletedView(
         message="The account is deleted. What it holds is erased after 30 days.", email=user.email
     )
@@ -85,6 +87,7 @@ async def reset_key(caller: AccountOwner, log: Log, live: Live) -> ResetKeyView:
             scopes=scopes,
             expires_at=expires_at,
             actor=caller.actor,
+            signed_only=caller.signed_only,
         )
     live.forget_user(caller.user_id)
     return ResetKeyView(api_key=text, message="Keep this key: it is not shown again.")

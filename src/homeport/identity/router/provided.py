@@ -23,6 +23,7 @@ from homeport.identity.registration import Registration
 from homeport.identity.roles import ACCOUNT_MANAGE
 from homeport.identity.signatures.enforcement import Signatures
 from homeport.identity.signing_keys import SigningKeys
+from homeport.identity.work import Work
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.http.provide import provided
 
@@ -43,6 +44,7 @@ Public = Annotated[PublicAddress, provided(PublicAddress)]
 Apps = Annotated[Totp, provided(Totp)]
 Signed = Annotated[Signatures, provided(Signatures)]
 Figures = Annotated[Activity, provided(Activity)]
+Working = Annotated[Work, provided(Work)]
 
 AccountOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE)]
 """The caller, with a credential that may change what proves who they are.

@@ -20,7 +20,7 @@ from homeport.identity.directory_schemas import AccountChange, AccountPage, Acco
 from homeport.identity.factors.step_up import needs_verified
 from homeport.identity.guard import unlock
 from homeport.identity.roles import ROLES, USERS_MANAGE, USERS_READ
-from homeport.identity.router.provided import Live, Log
+from homeport.identity.router.provided import Live, Log, Working
 from homeport.identity.schemas import DoneView
 from homeport.identity.service.accounts import (
     account_stream,
@@ -104,7 +104,7 @@ async def read_user(user_id: str, caller: Overseer, log: Log) -> AccountView:
 
 @router.patch("/{user_id}")
 async def change_user(
-    user_id: str, body: AccountChange, caller: Manager, log: Log, live: Live
+    user_id: str, body: AccountChange, caller: Manager, log: Log, live: Live, work: Working
 ) -> AccountView:
     """Replaces roles, switches off or on; it acts on tokens and open streams within 5 seconds."""
     async with log.database.read() as session:
@@ -118,17 +118,22 @@ async def change_user(
         await unit.session.flush()
         user = await account_by_id(unit.session, user_id)
     live.forget_user(user_id)
+    if not user.is_active:
+        await work.stop_all(user_id, actor=caller.actor)
     return AccountView.of(user)
 
 
 @router.delete("/{user_id}")
-async def delete_user(user_id: str, caller: Manager, log: Log, live: Live) -> DoneView:
+async def delete_user(
+    user_id: str, caller: Manager, log: Log, live: Live, work: Working
+) -> DoneView:
     """Deletes an account: it ends at once, what it holds is erased after 30 days."""
     async with log.database.read() as session:
         await account_by_id(session, user_id)
     async with log.unit(account_stream(user_id), "system") as unit:
         await delete_account(unit, user_id=user_id, actor=caller.actor)
     live.forget_user(user_id)
+    await work.stop_all(user_id, actor=caller.actor)
     return DoneView(message="The account is deleted; an admin can take that back for 30 days.")
 
 

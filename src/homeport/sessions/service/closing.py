@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from homeport.dispatch.dispatcher import Dispatcher
 from homeport.dispatch.models import RunRow
 from homeport.dispatch.queue import IS_UNFINISHED
 from homeport.eventlog import EventLog
+from homeport.identity.work import Work
 from homeport.projects.at_work import AtWork
 from homeport.sessions.access import stream_of
 from homeport.sessions.models import SessionRow
 from homeport.sessions.service.stop import stop_session, unfinished_state
 
 
-class Sessions(AtWork):
-    """The sessions of a project, which a closing stops with their queues."""
+class Sessions(AtWork, Work):
+    """The sessions of a project or a person, which a closing stops with their queues."""
 
     def __init__(self, log: EventLog, dispatcher: Dispatcher) -> None:
         self._log = log
@@ -23,14 +24,22 @@ class Sessions(AtWork):
 
     async def stop(self, project_id: str, *, actor: str, user_id: str | None = None) -> None:
         """See `AtWork.stop`."""
+        where = [SessionRow.project_id == project_id]
+        if user_id is not None:
+            where.append(SessionRow.user_id == user_id)
+        await self._stop_where(*where, actor=actor)
+
+    async def stop_all(self, user_id: str, *, actor: str) -> None:
+        """See `Work.stop_all`."""
+        await self._stop_where(SessionRow.user_id == user_id, actor=actor)
+
+    async def _stop_where(self, *where: ColumnElement[bool], actor: str) -> None:
         busy = (
             select(SessionRow.id)
             .join(RunRow, RunRow.session_id == SessionRow.id)
-            .where(IS_UNFINISHED, SessionRow.project_id == project_id)
+            .where(IS_UNFINISHED, *where)
             .distinct()
         )
-        if user_id is not None:
-            busy = busy.where(SessionRow.user_id == user_id)
         async with self._log.database.read() as session:
             found = list(await session.scalars(busy))
         for session_id in found:
