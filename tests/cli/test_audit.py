@@ -43,7 +43,7 @@ def exports_and_verifies(server: Server, file: Path, anchors: Path) -> None:
     assert (flipped.exit_code, "DAMAGED" in flipped.stdout) == (1, True)
     broken = file.with_name("broken.db")
     broken.write_bytes(b"SQLite format 3\0" + bytes(8_000))
-    assert homeport("verify", "--database", str(broken)).exit_code == 2
+    assert audit(server, "verify", "--database", str(broken)).returncode == 2
     file.write_text("another file\n")
     assert homeport("verify", "--file", str(file)).exit_code == 2
     assert homeport("verify", "--file", str(file), "--stream", "system").exit_code == 2
