@@ -11,6 +11,9 @@ from uuid import uuid4
 
 import pytest
 
+from homeport.identity.roles import USER, permissions_of
+from homeport.wiring import ROUTERS
+from homeport.wiring.rules import rules_of
 from roles.belongings import rows_about
 from roles.stage import Belongings, Person, Reply, Stage
 from support.server import Server
@@ -152,13 +155,15 @@ async def test_stranger_when_using_cursors_keys_tokens_and_tickets_then_they_are
         seen.append(await stage.call(method, path, body, as_=bob, headers=sent))
         return seen[-1]
 
+    # Not of lists of everybody's: she is refused them, which her own trail would tell.
+    closed = {rule.name for rule in rules_of(ROUTERS)} - {
+        rule.name for rule in rules_of(ROUTERS) if rule.permission in permissions_of([USER])
+    }
     for method, path, operation in operations(two.contract):
         named = [each["name"] for each in operation.get("parameters", [])]
-        if method == "GET" and "cursor" in named:
+        if method == "GET" and "cursor" in named and f"GET {path}" not in closed:
             hers = path.format_map(two.hers.ids)
             page = await stage.call("GET", f"{hers}?limit=1", as_=two.ada.access)
-            if page.code == "auth.role-required":
-                continue  # a list of everybody's, which she has no cursor of
             cursor = page.json["next_cursor"]
             if cursor is not None:
                 await ask("GET", f"{path.format_map(two.his.ids)}?cursor={cursor}")
