@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from homeport.cli.collecting import nothing_collected
 
 
@@ -13,4 +15,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the working directory: it may be a workspace, and much is imported late
     main()

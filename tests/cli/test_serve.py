@@ -57,6 +57,13 @@ def test_serve_when_it_starts_then_the_data_directory_is_its_own(make_server: Ma
         make_server(DATA_DIR=str(server.data_dir))
 
 
+def test_program_when_its_directory_has_modules_then_none_is_imported(tmp_path: Path) -> None:
+    for name in ("typer", "uvicorn", "orjson"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken')\n")
+    told = run(tmp_path, "serve", "--help")
+    assert (told.returncode, told.stderr) == (0, "")
+
+
 def test_serve_when_the_port_is_taken_then_it_says_so_and_exits_with_3(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = run(tmp_path, "serve", "--port", str(taken.getsockname()[1]))

@@ -66,6 +66,21 @@ async def test_verifiers_when_it_is_due_then_one_verifies_and_says_so_in_the_log
     assert await found(log) is None  # what it says is no verification any more
 
 
+@pytest.mark.requirement("40")
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_verification_when_the_working_directory_has_modules_then_none_is_imported(
+    log: EventLog, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(log, "session:1", fact())
+    # What an agent may leave in a workspace, in which the server was started.
+    (tmp_path / "orjson.py").write_text("raise SystemExit('taken')\n")
+    monkeypatch.chdir(tmp_path)
+    await verifier(log, Question(database_url, (), ()), "a").step()
+    verified = await found(log)
+    assert verified is not None
+    assert verified.fact.findings == 0
+
+
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 async def test_verification_when_its_process_fails_then_it_is_told_and_not_tried_at_once(
     log: EventLog, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -61,6 +61,7 @@ async def ask(question: Question) -> dict[str, Any]:
     asked = orjson.dumps([question.url, [str(path) for path in question.anchors], keys])
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # nothing is imported from the working directory: it may be a workspace
         "-m",
         "homeport.eventlog.verify_process",
         stdin=asyncio.subprocess.PIPE,
