@@ -44,8 +44,9 @@ class User(Model):
 class Device(Model):
     """One sign-in: the family of its refresh tokens, and the `sid` of its access tokens.
 
-    `expires_at` is the absolute end; no refresh goes beyond it. `verified_at` is when a second
-    factor was last shown on it.
+    `expires_at` is the absolute end; no refresh goes beyond it. `signed_in_at` is when its owner
+    signed in on it, None where another device has let it in. `verified_at` is when a second factor
+    was last shown on it.
     """
 
     __tablename__ = "devices"
@@ -61,6 +62,7 @@ class Device(Model):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     signed_only: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    signed_in_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     verified_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0018_waiting_networks"
+HEAD = "0019_sign_ins"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -176,6 +176,21 @@ async def test_approval_when_it_comes_from_a_key_then_no_device_is_let_in(door: 
     assert (await fetch(door, phone)).json["error"] == "authorization_pending"
 
 
+@pytest.mark.requirement("12")
+@on_sqlite
+async def test_paired_device_when_the_account_has_no_factor_then_it_cannot_add_the_first(
+    door: Door, shift_clock: Shift
+) -> None:
+    ada = await door.register("ada")
+    shift_clock(timedelta(minutes=5))  # somebody finds her device signed in, and lets their own in
+    phone = await ask(door)
+    assert (await decide(door, ada.access, phone.user_code)).status == 200
+    access = (await fetch(door, phone)).json["access_token"]
+    for path in ("mfa/totp", "passkeys/register/options"):
+        refused = await door.call("POST", f"/v1/auth/{path}", token=access)
+        assert (refused.status, refused.code) == (403, "auth.sign-in-required"), path
+
+
 @on_sqlite
 async def test_approval_when_a_limited_device_gives_it_then_the_next_has_no_more(
     door: Door,

@@ -40,7 +40,7 @@ class StepUpRequired(Forbidden):
 
 
 class SignInRequired(Forbidden):
-    """The account has no second factor yet, and this device signed in over five minutes ago."""
+    """The account has no second factor yet, and nobody signed in here within five minutes."""
 
     code = "auth.sign-in-required"
     title = "Sign in again to add the first second factor"

@@ -72,7 +72,7 @@ async def refuse_unverified(database: Database, caller: Caller, *, fresh: bool =
         fresh: Who has none must have signed in within five minutes instead.
 
     Raises:
-        SignInRequired: The device has signed in too long ago.
+        SignInRequired: The device signed in too long ago, or was let in by another one.
         DeviceRequired: The caller shows a key.
         StepUpRequired: The device has not shown one lately; `methods` tells how.
         Unavailable: The database cannot say; nobody is let through on a guess.
@@ -99,7 +99,7 @@ async def verified_at(session: AsyncSession, device_id: str | None) -> datetime 
 
 
 async def _signed_in_at(session: AsyncSession, device_id: str | None) -> datetime | None:
-    return await session.scalar(select(Device.created_at).where(Device.id == device_id))
+    return await session.scalar(select(Device.signed_in_at).where(Device.id == device_id))
 
 
 async def mark_verified(session: WriteSession, device_id: str, *, now: datetime) -> None:

@@ -48,6 +48,7 @@ async def open_device(
         last_seen_at=now,
         expires_at=now + mint.absolute,
         revoked_at=None,
+        signed_in_at=None if method == "pairing" else now,
         verified_at=now if verified else None,
     )
     row, text = mint.first(device, now=now)
