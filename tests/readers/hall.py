@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from homeport.cli.server import BoundedHTTP
 from homeport.cli.websocket import BoundedWebSocket
 from homeport.dispatch import Claim
 from homeport.dispatch.dispatcher import Dispatcher
@@ -205,6 +206,7 @@ async def served_here(app: FastAPI) -> AsyncGenerator[str]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         config = uvicorn.Config(
             app,
+            http=BoundedHTTP,
             ws=BoundedWebSocket,
             ws_max_size=LARGEST_MESSAGE,
             log_config=None,

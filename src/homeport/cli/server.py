@@ -11,7 +11,8 @@ from types import FrameType
 import orjson
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from homeport.kernel.errors import Invalid
 from homeport.kernel.http.documents import MEDIA_TYPE
@@ -73,6 +74,31 @@ class BoundedHTTP(HttpToolsProtocol):
         self._heading = False
         self._bytes_of_head = 0
         super().on_headers_complete()
+        cycle = self.cycle  # None when the first request of a connection asks for an upgrade
+        if cycle is not None and self.scope["http_version"] == "1.0":  # pyright: ignore[reportUnnecessaryComparison]
+            leave_unchunked(cycle)
+
+
+def leave_unchunked(cycle: RequestResponseCycle) -> None:
+    """For a client that knows no chunks: a body of unknown length ends with its connection.
+
+    uvicorn's own chunks whatever has no Content-Length, also for HTTP/1.0, whose clients would take
+    the lengths for content (RFC 9112, section 6.1: it must not be sent to them).
+    """
+    send, unbounded = cycle.send, False
+
+    async def send_unchunked(message: ASGISendEvent) -> None:
+        nonlocal unbounded
+        if message["type"] == "http.response.start":
+            named = {name.lower() for name, _ in message.get("headers", ())}
+            unbounded = b"content-length" not in named
+            if unbounded:
+                cycle.chunked_encoding = cycle.keep_alive = False
+        elif message["type"] == "http.response.body" and unbounded:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    cycle.send = send_unchunked
 
 
 class DrainingServer(uvicorn.Server):
