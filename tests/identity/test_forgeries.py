@@ -267,7 +267,7 @@ def _by_spelling(f: Forger) -> list[str]:
     ]
 
 
-@pytest.mark.requirement("14", "16", "17")
+@pytest.mark.requirement("14", "16", "17", "CVE-36", "CVE-37")
 async def test_access_token_when_forged_then_401(door: Door) -> None:
     ada = await door.register("ada")
     forger = Forger(door.identity, ada.access)

@@ -245,6 +245,7 @@ def test_operation_when_it_takes_a_password_or_code_then_it_is_known_here() -> N
 @pytest.mark.parametrize(
     "guess", [guess for ways in CHECKING.values() for guess in ways], ids=lambda way: way.__name__
 )
+@pytest.mark.requirement("CVE-34")
 async def test_guess_when_it_is_the_eleventh_then_locked_by_whatever_way_it_comes(
     door: Door, guess: Guess
 ) -> None:

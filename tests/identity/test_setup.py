@@ -67,6 +67,7 @@ async def test_first_start_when_somebody_has_an_account_then_nothing_is_made(doo
     assert await first_start(door.log) is None
 
 
+@pytest.mark.requirement("CVE-17")
 async def test_first_start_when_nodes_race_then_one_admin(database_url: str) -> None:
     nodes = [Database(database_url) for _ in range(4)]
     try:

@@ -68,6 +68,7 @@ async def test_methods_when_not_declared_then_405_which_names_those_that_are(sta
 
 @pytest.mark.requirement("25")
 @pytest.mark.parametrize("people", [10, pytest.param(100, marks=pytest.mark.faults)])
+@pytest.mark.requirement("CVE-17")
 async def test_first_registrations_when_many_come_at_once_then_none_is_an_admin(
     make_server: MakeServer, stage: Stage, people: int
 ) -> None:

@@ -104,6 +104,7 @@ def sample(path: str) -> Json:
 
 
 @pytest.mark.requirement("26")
+@pytest.mark.requirement("CVE-15", "CVE-16")
 async def test_stranger_when_swapping_each_id_in_every_route_then_not_found_and_nothing_happens(
     two: Two,
 ) -> None:
@@ -190,6 +191,7 @@ async def test_stranger_when_using_cursors_keys_tokens_and_tickets_then_they_are
 
 
 @pytest.mark.requirement("26")
+@pytest.mark.requirement("CVE-14", "CVE-16")
 async def test_stranger_when_commanding_over_a_socket_then_not_found_and_nothing_happens(
     two: Two,
 ) -> None:

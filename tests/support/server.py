@@ -76,6 +76,11 @@ class Server:
         return self._running().pid
 
     @property
+    def alive(self) -> bool:
+        """Whether the present process has not ended."""
+        return self._running().poll() is None
+
+    @property
     def admin_key(self) -> str:
         """The first admin's key, as the first start printed it."""
         assert self._admin_key is not None, f"no key was printed:\n{self.said()}"

@@ -30,6 +30,7 @@ async def _evaluated(door: Door, ada: Guarded) -> int:
 
 
 @pytest.mark.requirement("10")
+@pytest.mark.requirement("CVE-33")
 async def test_codes_when_guessed_at_once_then_five_are_looked_at(door: Door) -> None:
     ada = await guarded(door, "ada")
     tokens = [await halfway(door, "ada") for _ in range(2)]

@@ -119,6 +119,7 @@ async def test_factors_when_the_operator_removes_them_then_the_password_signs_in
 
 
 @pytest.mark.requirement("12")
+@pytest.mark.requirement("CVE-33")
 async def test_token_of_half_a_sign_in_when_shown_to_every_route_then_it_opens_none(
     server: Server, http: aiohttp.ClientSession
 ) -> None:

@@ -325,6 +325,7 @@ async def test_request_id_when_it_is_not_then_it_is_replaced(
     "host",
     ["evil.test", "a/?x=", "localhost.evil.test", "example.com.evil", "user@localhost", "", "a b"],
 )
+@pytest.mark.requirement("CVE-23")
 async def test_host_when_it_is_not_ours_then_400(
     url: str, http: aiohttp.ClientSession, host: str
 ) -> None:

@@ -85,6 +85,7 @@ async def statuses(answers: Iterable[Awaitable[Answer]]) -> Counter[int]:
     return Counter(answer.status for answer in await asyncio.gather(*answers))
 
 
+@pytest.mark.requirement("47")
 async def test_request_when_it_is_the_hundred_and_first_of_nobody_then_refused(
     client: Client,
 ) -> None:
@@ -101,6 +102,7 @@ async def test_request_when_it_is_the_hundred_and_first_of_nobody_then_refused(
     assert (await client.ask(X_Forwarded_For=next(_addresses))).status == 200
 
 
+@pytest.mark.requirement("47")
 async def test_request_when_150_of_one_account_come_50_at_once_then_exactly_100_pass(
     client: Client,
 ) -> None:
@@ -132,6 +134,7 @@ async def test_request_when_its_credential_is_refused_then_it_counts_as_nobodys(
     assert (await client.ask("/v1/auth/me", **proof)).status == 200  # who proves it, goes on
 
 
+@pytest.mark.requirement("47")
 async def test_address_when_it_is_in_one_ipv6_64_then_it_is_one(client: Client) -> None:
     block = secrets.token_hex(2)
     near = [client.ask(X_Forwarded_For=f"2001:db8:{block}::{number:x}") for number in range(105)]
@@ -139,6 +142,7 @@ async def test_address_when_it_is_in_one_ipv6_64_then_it_is_one(client: Client) 
     assert (await client.ask(X_Forwarded_For=f"2001:db8:{block}:1::1")).status == 200
 
 
+@pytest.mark.requirement("47")
 async def test_address_when_a_client_makes_it_up_then_only_what_the_proxies_saw_counts(
     client: Client, limited: Server
 ) -> None:
@@ -245,6 +249,7 @@ async def test_command_on_a_socket_when_it_is_one_too_many_then_it_alone_is_refu
         assert still["error"]["code"] == "subscription.not-found"
 
 
+@pytest.mark.requirement("47")
 async def test_answer_when_it_says_how_much_is_left_then_in_both_spellings(
     client: Client,
 ) -> None:

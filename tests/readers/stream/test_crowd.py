@@ -153,6 +153,7 @@ async def stormed(
 
 
 @pytest.mark.requirement("F13")
+@pytest.mark.requirement("F15")
 async def test_storm_when_clients_come_and_go_then_the_server_keeps_nothing_of_them(
     server: Server, api: Api
 ) -> None:
@@ -160,6 +161,7 @@ async def test_storm_when_clients_come_and_go_then_the_server_keeps_nothing_of_t
 
 
 @pytest.mark.soak
+@pytest.mark.requirement("F15")
 async def test_storm_when_it_lasts_a_minute_then_the_server_keeps_nothing_of_it(
     server: Server, api: Api
 ) -> None:

@@ -39,6 +39,7 @@ HOSTILE = (
 @pytest.mark.requirement("32")
 @pytest.mark.parametrize("origin", HOSTILE)
 @pytest.mark.parametrize("path", ["/v1/ws", "/ws", "/v1/sessions/x/ws", "/v1/nowhere"])
+@pytest.mark.requirement("CVE-23")
 async def test_handshake_when_it_comes_from_a_foreign_page_then_it_is_refused(
     server: Server, origin: str, path: str
 ) -> None:
