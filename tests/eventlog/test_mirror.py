@@ -13,7 +13,7 @@ from homeport.eventlog.errors import MessageFenced
 from homeport.eventlog.feed import RING_RECORDS, Feed
 from homeport.eventlog.news import AHEAD_BYTES, AHEAD_RECORDS, Known, news_of
 from homeport.kernel.db import Database
-from homeport.kernel.db.engine import DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseUnreachable
 from homeport.kernel.wakeups import Wakeups
 from homeport.kernel.wakeups.redis import RedisCarrier
 from homeport.readers.stream.reader import Reader

@@ -17,7 +17,7 @@ from homeport.eventlog import segments as segments_module
 from homeport.eventlog.errors import MessageFenced
 from homeport.eventlog.models import SegmentRow
 from homeport.kernel.db import Database
-from homeport.kernel.db.engine import DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseUnreachable
 from support import facts
 from support.facts import append, complete, completed, open_message, stored_text, take_over
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homeport.kernel.db import Database, engine
-from homeport.kernel.db.engine import DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseUnreachable
 from homeport.wiring.house import every
 
 

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from homeport.kernel.db import Database, engine
-from homeport.kernel.db.engine import SQLITE_READERS, DatabaseBusy
+from homeport.kernel.db.engine import SQLITE_READERS
+from homeport.kernel.db.failures import DatabaseBusy
 from homeport.kernel.db.sqlite_connection import SQLiteConnection, connect
 
 

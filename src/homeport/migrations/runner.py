@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeport.kernel.clock import monotonic
 from homeport.kernel.db import Database
-from homeport.kernel.db.engine import DatabaseBusy, translated
+from homeport.kernel.db.failures import DatabaseBusy, translated
 from homeport.migrations.errors import SchemaUnknown
 
 FOLDER = Path(__file__).parent

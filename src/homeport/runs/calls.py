@@ -12,7 +12,7 @@ from homeport.dispatch import queue
 from homeport.eventlog.catalogue.run import RunPaused
 from homeport.eventlog.catalogue.tool import ToolFinished, ToolStarted
 from homeport.kernel import clock
-from homeport.kernel.db.engine import DatabaseBusy
+from homeport.kernel.db.failures import DatabaseBusy
 from homeport.kernel.errors import StorageFull
 from homeport.projects.access import project_at_work
 from homeport.providers.blocks import parse_input

@@ -11,7 +11,7 @@ from homeport.dispatch import Claim, LeaseLost, queue
 from homeport.eventlog import EventLog
 from homeport.eventlog.errors import MessageFenced
 from homeport.kernel import ids
-from homeport.kernel.db.engine import DatabaseBusy, DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseBusy, DatabaseUnreachable
 from homeport.kernel.errors import HomeportError, StorageFull
 from homeport.providers.port import Usage
 from homeport.runs.calls import Calls

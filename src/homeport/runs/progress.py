@@ -11,7 +11,7 @@ import structlog
 from homeport.dispatch import LeaseLost
 from homeport.eventlog.catalogue.tool import ToolProgressed
 from homeport.kernel import clock
-from homeport.kernel.db.engine import DatabaseBusy, DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseBusy, DatabaseUnreachable
 from homeport.kernel.errors import StorageFull
 from homeport.runs.job import Job
 from homeport.tools.progress import Piece, Progress, pause_s

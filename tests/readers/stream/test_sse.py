@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message
 
 from homeport.eventlog.catalogue.session import SessionDeleted
-from homeport.kernel.db.engine import DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseUnreachable
 from homeport.kernel.ids import new_id
 from homeport.readers.stream import reader as reader_module
 from homeport.readers.stream.frame import Frame

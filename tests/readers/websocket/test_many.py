@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homeport.eventlog.catalogue.session import SessionDeleted
-from homeport.kernel.db.engine import DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseUnreachable
 from homeport.kernel.ids import new_id
 from homeport.readers.stream import reader as reader_module
 from homeport.readers.stream.pulse import HEARTBEAT_TICKS, MOST_BEHIND

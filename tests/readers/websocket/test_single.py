@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from homeport.cli import websocket as server_side
 from homeport.eventlog.catalogue.session import SessionDeleted
-from homeport.kernel.db.engine import DatabaseUnreachable
+from homeport.kernel.db.failures import DatabaseUnreachable
 from homeport.kernel.ids import new_id
 from homeport.readers.stream import reader as reader_module
 from homeport.readers.stream.pulse import HEARTBEAT_TICKS, MOST_BEHIND

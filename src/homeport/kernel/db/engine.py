@@ -7,10 +7,7 @@ PostgreSQL: one pool; a read is a read-only snapshot (REPEATABLE READ).
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
-import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,12 +16,11 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from homeport.kernel.db.failures import DatabaseBusy, DatabaseUnreachable, translated
 from homeport.kernel.db.sqlite_connection import SQLiteConnection, connect
-from homeport.kernel.errors import HomeportError, Invalid, StorageFull, Unavailable
+from homeport.kernel.errors import Invalid
 
 SQLITE_READERS = 8
 SQLITE_BUSY_MS = 5_000
@@ -42,34 +38,11 @@ POSTGRES_SERVER_SETTINGS = {
     "lock_timeout": f"{SQLITE_BUSY_MS}ms",
     "idle_in_transaction_session_timeout": "30s",
 }
-DISK_FULL = "53100"
-BUSY_STATES = frozenset({"55P03", "40P01", "40001", "53300"})
-"""Lock not available in time; a deadlock; a serialisation failure; too many connections."""
-GONE_STATES = frozenset({"57P01", "57P02", "57P03", "25P03"})
-"""The server shuts down, has crashed, starts; it has ended a transaction that stood still."""
-UNREACHABLE = (ConnectionError, TimeoutError, socket.gaierror)
-UNREACHABLE_ERRORS = frozenset(
-    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EMFILE, errno.ENFILE}
-)
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "ceph"})
 
 
 S = TypeVar("S", bound=AsyncSession)
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-
-
-class DatabaseBusy(Unavailable):
-    """The database is held by somebody else; nothing was written."""
-
-    code = "storage.busy"
-    title = "The database is busy"
-
-
-class DatabaseUnreachable(Unavailable):
-    """The database does not answer; nothing was acknowledged."""
-
-    code = "storage.unreachable"
-    title = "The database does not answer"
 
 
 class NetworkFileSystem(Invalid):
@@ -233,58 +206,6 @@ class closing(Generic[S]):  # noqa: N801 - reads as the context that it is
             await self._session.close()
         else:
             await self._session.__aexit__(kind, error, trace)
-
-
-class translated:  # noqa: N801 - reads as the context that it is
-    """Turns what drivers raise into kinds that the rest of the tree knows."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Raises the kind that fits, or lets the error pass."""
-        if error is None or isinstance(error, HomeportError):
-            return
-        kind = _kind_of(error)
-        if kind is not None:
-            raise kind from error
-
-
-def _kind_of(error: BaseException) -> HomeportError | None:
-    if isinstance(error, PoolTimeoutError):
-        return DatabaseBusy(retry_after=1)
-    if isinstance(error, OSError):
-        if error.errno == errno.ENOSPC:
-            return StorageFull("The disk is full; nothing was kept.")
-        if isinstance(error, UNREACHABLE) or error.errno in UNREACHABLE_ERRORS:
-            return DatabaseUnreachable(retry_after=1)
-    if isinstance(error, DBAPIError):
-        state: str = getattr(error.orig, "sqlstate", None) or ""
-        return _kind_of_state(state) or _kind_of_driver(
-            str(error.orig), invalidated=error.connection_invalidated
-        )
-    return _kind_of_driver(str(error)) if isinstance(error, sqlite3.Error) else None
-
-
-def _kind_of_state(state: str) -> HomeportError | None:
-    """By PostgreSQL's SQLSTATE: its words are in the language of the server."""
-    if state == DISK_FULL:
-        return StorageFull("The disk is full; nothing was kept.")
-    if state in BUSY_STATES:
-        return DatabaseBusy(retry_after=1)
-    return DatabaseUnreachable(retry_after=1) if state in GONE_STATES else None
-
-
-def _kind_of_driver(words: str, *, invalidated: bool = False) -> HomeportError | None:
-    if "database or disk is full" in words or "No space left" in words:
-        return StorageFull("The disk is full; nothing was kept.")
-    if "database is locked" in words or "database table is locked" in words:
-        return DatabaseBusy(retry_after=1)
-    if invalidated or "connection is closed" in words or "unable to open database" in words:
-        return DatabaseUnreachable(retry_after=1)
-    if "disk I/O error" in words:
-        return DatabaseUnreachable("The disk under the database failed.", retry_after=5)
-    return None
 
 
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
