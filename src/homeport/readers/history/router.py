@@ -52,7 +52,11 @@ async def read_messages(
     cursor: Annotated[str | None, Query(max_length=LONGEST_CURSOR)] = None,
     role: Annotated[str | None, Query(json_schema_extra={"enum": list(ROLES)})] = None,
 ) -> Response:
-    """What was said, the oldest first; the message that is being written comes as far as it is."""
+    """What was said, the oldest first; the message that is being written comes as far as it is.
+
+    Each message keeps its place. A question that waits for an earlier run stands where it was
+    asked, maybe amid that run's answers: messages of one `run_id` belong together.
+    """
     wanted = chosen(role, ROLES, param="role")
     paging = PageRequest(limit, offset, cursor)
     async with log.database.read() as session:
