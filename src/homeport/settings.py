@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from homeport.kernel.addresses import as_host_name, as_network, as_origin_or_any, as_public_url
 
 DEFAULT_CORS = (
     "capacitor://localhost",
@@ -17,6 +19,10 @@ DEFAULT_CORS = (
     "http://localhost:8080",
 )
 CommaList = Annotated[tuple[str, ...], NoDecode]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(as_origin_or_any)], ...], NoDecode]
+HostNames = Annotated[tuple[Annotated[str, AfterValidator(as_host_name)], ...], NoDecode]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(as_network)], ...], NoDecode]
+PublicURL = Annotated[str, AfterValidator(as_public_url)]
 
 
 class Settings(BaseSettings):
@@ -65,14 +71,14 @@ class Settings(BaseSettings):
         description="seconds until the agent's chat completion without a stream tells what it has",
     )
 
-    cors_origins: CommaList = Field(
+    cors_origins: Origins = Field(
         default=DEFAULT_CORS, description="exact origins, comma separated"
     )
-    trusted_hosts: CommaList = Field(default=(), description="Host names answered; empty: loopback")
-    trusted_proxies: CommaList = Field(
+    trusted_hosts: HostNames = Field(default=(), description="Host names answered; empty: loopback")
+    trusted_proxies: Networks = Field(
         default=(), description="CIDRs whose X-Forwarded-* is believed"
     )
-    public_url: str | None = Field(default=None, description="the address that people see")
+    public_url: PublicURL | None = Field(default=None, description="the address that people see")
     rate_limit_enabled: bool = Field(default=True, description="refuse what is too much (429)")
     rate_limit_requests: int = Field(
         default=100,
@@ -192,6 +198,23 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     debug: bool = False
+
+    @field_validator(
+        "workspace_dir",
+        "database_url",
+        "redis_url",
+        "anthropic_api_key",
+        "anthropic_base_url",
+        "anthropic_model",
+        "public_url",
+        "node_id",
+        "audit_anchor_file",
+        mode="before",
+    )
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        """What a template leaves empty is not set."""
+        return None if value == "" else value
 
     @field_validator(
         "workspace_roots",

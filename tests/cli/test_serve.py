@@ -72,10 +72,22 @@ def test_serve_when_the_port_is_taken_then_it_says_so_and_exits_with_3(tmp_path:
     assert "Traceback" not in result.stderr
 
 
-def test_serve_when_a_setting_is_wrong_then_it_is_named_and_not_shown(tmp_path: Path) -> None:
-    result = run(tmp_path, "serve", RUN_MAX_TURNS="hunter2hunter2")
+def test_serve_when_settings_are_wrong_then_each_is_named_and_no_secret_is_shown(
+    tmp_path: Path,
+) -> None:
+    wrong = {
+        "RUN_MAX_TURNS": "hunter2hunter2",
+        "PUBLIC_URL": "https://ada:hunter2@home.test",
+        "CORS_ORIGINS": "https://app.test,home.test",
+        "TRUSTED_HOSTS": "home.test:8443",
+        "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.5/8",
+    }
+    result = run(tmp_path, "serve", **wrong)
     assert result.returncode == 3
-    assert "RUN_MAX_TURNS" in result.stderr
+    lines = result.stderr.splitlines()
+    assert {line.split(": ")[1] for line in lines} == set(wrong)
+    for shown in ("'home.test' is no origin", "'home.test:8443' is no host", "10.0.0.5/8 has host"):
+        assert shown in result.stderr
     assert "hunter2" not in result.stderr
 
 

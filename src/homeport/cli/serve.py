@@ -16,6 +16,7 @@ from homeport import __version__
 from homeport.app import create_app
 from homeport.cli.server import BoundedHTTP, DrainingServer
 from homeport.cli.websocket import BoundedWebSocket
+from homeport.kernel.addresses import as_peer
 from homeport.kernel.command import this_command
 from homeport.kernel.errors import Unavailable
 from homeport.kernel.log import configure_log
@@ -72,7 +73,7 @@ def _config(settings: Settings, house: House) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        forwarded_allow_ips=[form for each in settings.trusted_proxies for form in as_peer(each)],
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_S,
         reset_contextvars=True,

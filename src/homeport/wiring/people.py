@@ -39,7 +39,7 @@ async def identity(house: House) -> None:
         password_hasher=settings.password_hasher,
         password_min_length=settings.password_min_length,
         server_names=(settings.host,),
-        public_url=None if settings.public_url is None else settings.public_url.rstrip("/"),
+        public_url=settings.public_url,
         page_origins=settings.cors_origins,
         origin=settings.public_url or f"http://{settings.host}:{settings.port}",
         signed_critical=settings.request_signatures == "critical",
