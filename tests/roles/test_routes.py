@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from homeport.app import create_app
@@ -30,6 +32,26 @@ UNPUBLISHED = {
 """All that is served and does not stand in the contract."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 NAMES = re.compile(r"{\w+}")
+DISGUISES = (
+    None,
+    "text/plain",
+    "text/json",
+    "multipart/form-data; boundary=x",
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+    "application/xml",
+)
+"""What a JSON body is not, and what pages send without asking."""
+SIGN_OUT = "/v1/auth/logout"
+"""Acts without a body too, whatever comes with it."""
+GOOD: dict[str, Any] = {
+    "POST /v1/projects": {"name": "disguised"},
+    "POST /v1/sessions": {"name": "disguised"},
+    "PATCH /v1/sessions/{session_id}": {"name": "disguised"},
+    "POST /v1/sessions/{session_id}/messages": {"content": "think about tea"},
+    "POST /v1/auth/api-keys": {"name": "disguised"},
+    "POST /v1/chat/completions": {"messages": [{"role": "user", "content": "think about tea"}]},
+}
 
 
 @pytest.mark.requirement("29")
@@ -64,6 +86,47 @@ async def test_methods_when_not_declared_then_405_which_names_those_that_are(sta
             ):
                 wrong.append(f"{method} {template}: {reply.status} {reply.code}")
     assert wrong == []
+
+
+@pytest.mark.requirement("CVE-30")
+async def test_bodies_when_they_come_as_what_they_are_not_then_nothing_is_done(
+    stage: Stage,
+) -> None:
+    ada = await stage.register("ada")
+    session = await stage.done("POST", "/v1/sessions", {}, as_=ada.key)
+    ids = {"session_id": session["id"]}
+    contract = (await stage.call("GET", "/openapi.json")).json
+    taken: list[str] = []
+    asked = 0
+    for path, item in contract["paths"].items():
+        url = NAMES.sub(lambda name: ids.get(name[0].strip("{}"), str(uuid4())), path)
+        for method, operation in item.items():
+            if "requestBody" not in operation or path == SIGN_OUT:
+                continue
+            fitting = set(operation["requestBody"]["content"])
+            for kind in DISGUISES:
+                if kind is not None and kind.partition(";")[0] in fitting:
+                    continue
+                asked += 1
+                route = f"{method.upper()} {path}"
+                data = orjson.dumps(GOOD.get(route, {}))
+                headers = {"Authorization": f"Bearer {ada.key}"}
+                headers |= {} if kind is None else {"Content-Type": kind}
+                async with stage.http.request(
+                    method,
+                    stage.base_url + url,
+                    data=data,
+                    headers=headers,
+                    skip_auto_headers=("Content-Type",),
+                ) as answer:
+                    if not 400 <= answer.status < 500:
+                        taken.append(f"{route} as {kind}: {answer.status} {await answer.text()}")
+    assert taken == []
+    assert asked > 100
+    for route, body in GOOD.items():  # the same bodies are good ones
+        method, path = route.split(" ")
+        reply = await stage.call(method, path.format_map(ids), body, as_=ada.key)
+        assert reply.status < 300, (route, reply)
 
 
 @pytest.mark.requirement("25")
