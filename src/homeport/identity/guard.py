@@ -47,11 +47,13 @@ class GuardPolicy:
     """How much guessing there may be.
 
     Attributes:
-        failures: Wrong guesses in a row after which an account is locked; no success between.
+        failures: Wrong guesses in a row after which an account is locked.
         lock: For how long.
         delay_from: Wrong guesses in a row from which on each next one has to wait.
         delay: The first wait; each further one is twice as long. Zero is none.
         per_minute: Wrong guesses per account and per address; zero is no such limit.
+        forgives: A right guess takes the wrong ones before it back: only who knows the secret of
+            the account can make one.
     """
 
     failures: int = 10
@@ -59,6 +61,7 @@ class GuardPolicy:
     delay_from: int = 5
     delay: timedelta = timedelta(seconds=1)
     per_minute: int = 10
+    forgives: bool = True
 
     def wait_ms(self, failures: int) -> int:
         """Milliseconds until the next guess, once there were so many wrong ones in a row."""
@@ -72,12 +75,13 @@ class GuardPolicy:
 class Attempt:
     """A guess that was admitted, and counts as wrong until it is known to be right."""
 
-    def __init__(self, log: EventLog, keys: dict[str, int]) -> None:
+    def __init__(self, log: EventLog, keys: dict[str, int], *, forgives: bool) -> None:
         self._log = log
         self._keys = keys
+        self._forgives = forgives
 
     async def succeeded(self, session: WriteSession | None = None) -> None:
-        """Takes the guess back, and all wrong ones of the account before it.
+        """Takes the guess back, and where that is the policy all wrong ones before it.
 
         Args:
             session: The transaction that it belongs to; without one it is its own.
@@ -92,13 +96,14 @@ class Attempt:
             await self._take_back(own)
 
     async def _take_back(self, session: WriteSession) -> None:
+        one_less = case((Guesses.failures > 0, Guesses.failures - 1), else_=0)
         for key, window in self._keys.items():
             same = and_(Guesses.window_ms == window, Guesses.in_window > 0)
             await session.execute(
                 update(Guesses)
                 .where(Guesses.key == key)
                 .values(
-                    failures=0,
+                    failures=0 if self._forgives else one_less,
                     not_before_ms=0,
                     in_window=case((same, Guesses.in_window - 1), else_=Guesses.in_window),
                 )
@@ -151,7 +156,8 @@ class Guard:
         line = self._lines.setdefault(subject, asyncio.Lock())
         async with line:  # here and not in the database: a flood must not hold its connections
             counted = await self._count_all(subject, keys, address)
-        return Attempt(self._log, {key: row.window_ms for key, row in counted.items()})
+        windows = {key: row.window_ms for key, row in counted.items()}
+        return Attempt(self._log, windows, forgives=self._policy.forgives)
 
     async def _count_all(
         self, subject: str, keys: list[str], address: str | None

@@ -268,6 +268,21 @@ async def test_user_codes_when_guessed_then_five_are_looked_at(door: Door) -> No
 
 @pytest.mark.requirement("10")
 @on_sqlite
+async def test_user_codes_when_guessed_between_right_ones_of_ones_own_then_they_still_count(
+    door: Door,
+) -> None:
+    eve, own = await door.register("eve"), await ask(door)
+    for _ in range(5):
+        looked = await door.call(
+            "POST", "/v1/auth/device/lookup", token=eve.access, json={"user_code": own.user_code}
+        )
+        assert looked.status == 200
+        assert (await decide(door, eve.access, "hello")).code == "device.code-not-found"
+    assert (await decide(door, eve.access, own.user_code)).code == "auth.locked"
+
+
+@pytest.mark.requirement("10")
+@on_sqlite
 async def test_look_ups_when_right_then_wrong_codes_of_the_second_factor_still_count(
     door: Door,
 ) -> None:
