@@ -250,6 +250,21 @@ async def test_command_on_a_socket_when_it_is_one_too_many_then_it_alone_is_refu
 
 
 @pytest.mark.requirement("47")
+async def test_subscription_on_a_socket_when_it_is_made_then_it_counts_as_a_stream(
+    client: Client, limited: Server
+) -> None:
+    person = await client.register()
+    proof = {"Authorization": f"Bearer {person['access_token']}"}
+    async with desk(limited.base_url, {**proof, "X-Forwarded-For": client.address}) as socket:
+        for _ in range(3):
+            answer = await socket.ask("subscribe", session_id="none")
+            assert answer["error"]["code"] == "session.not-found"
+    answer = await client.ask("/v1/sessions/none/events", **proof)
+    # The socket itself, three subscriptions, and this one.
+    assert answer.headers["x-ratelimit-remaining"] == str(600 - 5)
+
+
+@pytest.mark.requirement("47")
 async def test_answer_when_it_says_how_much_is_left_then_in_both_spellings(
     client: Client,
 ) -> None:

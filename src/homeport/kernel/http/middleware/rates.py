@@ -118,13 +118,18 @@ class Rated:
         """
         await self._count(Quota("token", f"token:{token}", self._limiter.policy.tokens))
 
-    async def is_told(self, account: str) -> None:
+    async def is_told(self, account: str, *, opens: bool) -> None:
         """Counts a command on a socket as a request of its account; no header tells of it.
+
+        Args:
+            opens: It opens one more stream, and counts as that.
 
         Raises:
             RateLimited: There are too many.
         """
-        quota = Quota("account", f"account:{account}", self._limiter.policy.requests)
+        policy, kind = self._limiter.policy, "account-streams" if opens else "account"
+        limit = policy.streams if opens else policy.requests
+        quota = Quota(kind, f"{kind}:{account}", limit)
         (tally,) = await self._limiter.counters.count([quota.key])
         self._check(quota, tally)
 
@@ -236,15 +241,18 @@ async def count_account(scope: Scope, account: str) -> None:
         await rated.is_from(account)
 
 
-async def count_command(scope: Scope, account: str) -> None:
+async def count_command(scope: Scope, account: str, *, opens: bool = False) -> None:
     """Counts a command that came on this WebSocket as a request of `account`.
+
+    Args:
+        opens: It opens one more stream, and counts as that.
 
     Raises:
         RateLimited: There are too many.
     """
     rated: Rated | None = scope.get(RATED)
     if rated is not None:
-        await rated.is_told(account)
+        await rated.is_told(account, opens=opens)
 
 
 async def count_nobody(scope: Scope) -> None:

@@ -188,6 +188,7 @@ class ManySessions(Watch):
             raise CredentialRefused
         match command:
             case Subscribe():
+                await count_command(self._websocket.scope, self.caller.user_id, opens=True)
                 return await self._subscribe(command)
             case Unsubscribe():
                 return await self._unsubscribe(command)
