@@ -153,7 +153,16 @@ async def test_export_when_any_line_is_flipped_dropped_doubled_or_swapped_then_i
         kind = orjson.loads(lines[number])["type"]
         if kind in {"seal", "stream", "sealed_head"}:  # and when the end is made to fit
             assert found_in(closed(touches[2](number))), number
-    for first in (b"", b"{}\n", lines[1], lines[0].replace(b'"format":1', b'"format":2')):
+    unsealed = [set_member(lines[0], first_seal=9), *lines[place(lines, "stream") :]]
+    assert found_in(closed(unsealed)) == {("line", None, 1)}
+    endless = set_member(lines[0], since=10**17)
+    for first in (
+        b"",
+        b"{}\n",
+        lines[1],
+        endless,
+        lines[0].replace(b'"format":1', b'"format":2'),
+    ):
         with pytest.raises(BadLine):
             verify_export([first, *lines[1:]])
     with pytest.raises(BadLine):

@@ -283,3 +283,24 @@ async def test_erasure_when_it_was_forged_and_says_nothing_then_it_is_found_and_
         ("hash", 2),
         ("payload-missing", 1),
     }
+
+
+@pytest.mark.requirement("60")
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_row_when_a_column_gets_another_type_then_it_is_found_and_named(
+    log: EventLog,
+) -> None:
+    async with log.unit(NAME) as unit:
+        for _ in range(4):
+            unit.append(NAME, fact(), actor=ACTOR)
+    for statement, expected in (
+        (
+            f"UPDATE events SET payload_digest = 'text' WHERE {EVENT} = 2",
+            {("payload", 2), ("hash", 2)},
+        ),
+        (f"UPDATE events SET hash = 'text' WHERE {EVENT} = 2", {("hash", 2), ("hash", 3)}),
+        (f"UPDATE event_payloads SET salt = 'text' WHERE {EVENT} = 2", {("hash", 2)}),
+        ("UPDATE streams SET head_seq = 'text' WHERE name = 'session:7'", {("head", 4)}),
+    ):
+        report = await tampered(log.database, [statement])
+        assert {(each.what, each.seq) for each in report.findings} == expected, statement

@@ -73,6 +73,13 @@ class Chain:
 
     def add(self, event: Stored) -> Iterator[Finding]:
         """Judges the next event."""
+        try:
+            yield from self._judge(event)
+        except TypeError:  # SQLite takes a text for bytes, and for a number
+            yield self._finding("hash", self.seq + 1, "a column has another type than written")
+            self.seq, self.hash = self.seq + 1, event.hash
+
+    def _judge(self, event: Stored) -> Iterator[Finding]:
         seq = event.seq
         if seq != self.seq + 1:
             yield self._finding("gap", self.seq + 1, f"events up to {seq - 1} are missing")
@@ -97,6 +104,15 @@ class Chain:
 
     def end(self, head_seq: int, head_hash: bytes) -> Iterator[Finding]:
         """Judges what only the whole stream tells: its end, and what says nothing any more."""
+        try:
+            yield from self._judge_head(head_seq, head_hash)
+        except TypeError:  # as above
+            yield self._finding("head", self.seq, "the stream's head is no number")
+        for seq, kind in self._missing:
+            if not any(_covers(each, seq, kind) for each in self._erasures):
+                yield self._finding("payload-missing", seq, "its payload is gone, and not erased")
+
+    def _judge_head(self, head_seq: int, head_hash: bytes) -> Iterator[Finding]:
         if self.seq < head_seq:
             detail = f"events up to {head_seq} are missing: the stream was cut"
             yield self._finding("head", self.seq + 1, detail)
@@ -105,9 +121,6 @@ class Chain:
             yield self._finding("head", head_seq + 1, detail)
         elif self.hash != head_hash:
             yield self._finding("head", self.seq, "the last event is not the one that was written")
-        for seq, kind in self._missing:
-            if not any(_covers(each, seq, kind) for each in self._erasures):
-                yield self._finding("payload-missing", seq, "its payload is gone, and not erased")
 
     def _finding(self, what: str, seq: int, detail: str) -> Finding:
         return Finding(what, self.stream, seq, detail)

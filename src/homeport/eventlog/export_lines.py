@@ -57,6 +57,10 @@ class _Record(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+Moment = Annotated[int, Field(ge=-62_135_596_800_000, le=253_402_300_799_000)]
+"""What a calendar can tell: the years 1 to 9999."""
+
+
 class ExportLine(_Record):
     """The first line.
 
@@ -72,7 +76,7 @@ class ExportLine(_Record):
     format: int = FORMAT
     at: int
     stream: str | None
-    since: int | None
+    since: Moment | None
     position: int
     first_seal: int
 

@@ -80,7 +80,8 @@ class ExportedSeals:
             words = f"{passed} anchors of seals older or newer than the file"
             self._report.unchecked.append(words)
         if self._last is None:
-            self._report.unchecked.append("that no end was cut off: nothing in the file is sealed")
+            words = "who wrote it, and that no end was cut off: nothing in the file is sealed"
+            self._report.unchecked.append(words)
         elif not trusted and not self._report.anchors:
             words = f"whose key {self._last.key.hex()} is (--key or --anchor tells)"
             self._report.unchecked.append(words)

@@ -125,8 +125,10 @@ class _Judge:
                 return "it is not as an export writes it"
             case _ if self._end is not None:
                 return "it stands behind the end"
-            case ExportLine():
-                return None if number == 1 else "a second beginning"
+            case ExportLine() if number > 1:
+                return "a second beginning"
+            case ExportLine(since=None, first_seal=first) if first != 1:
+                return f"it leaves out the seals before {first}, and says that it is of everything"
             case SealLine() | SealedHeadLine() if self._seen:
                 return "seals stand before the streams"
             case SealLine():
