@@ -53,22 +53,24 @@ def load_secrets(path: Path) -> tuple[bytes, ...]:
 def secrets_lock(path: Path) -> Generator[None]:
     """Holds the file against other commands that change it; whoever only reads needs no lock.
 
-    The lock is on the directory, because the file is replaced as a whole.
+    The lock is on a file of its own, because the other is replaced as a whole; that one is open for
+    writing, as NFS wants it for an exclusive lock (flock(2)).
 
     Raises:
         SecretsInUse: Another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    lock = path.with_name(f"{path.name}.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             message = f"Another command works on {path}. Wait until it is done, and try again."
             raise SecretsInUse(message) from None
         yield
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def store_secrets(path: Path, known: Sequence[bytes]) -> None:
