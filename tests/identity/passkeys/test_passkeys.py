@@ -16,7 +16,7 @@ from homeport.identity.passkeys.ceremony import (
     login_challenge,
 )
 from homeport.identity.passkeys.errors import TooManyChallenges
-from identity.app import guarded
+from identity.app import begin, confirm, guarded
 from identity.conftest import Shift
 from identity.door import PASSWORD, Door, Person
 from support.answer import Answer
@@ -259,6 +259,20 @@ async def test_passkey_when_added_to_an_app_then_both_are_ways_and_the_codes_sta
     assert (answer.status, answer.json["recovery_codes"]) == (201, None)
     state = (await door.call("GET", "/v1/auth/mfa", token=ada.person.access)).json
     assert state["methods"] == ["totp", "passkey", "recovery"]
+
+
+@on_sqlite
+async def test_app_when_added_to_a_passkey_then_the_codes_stay_and_nobody_is_signed_out(
+    door: Door,
+) -> None:
+    ada, phone = await holder(door, "ada")
+    other = (await login(door, phone.get(await options(door, "login")))).json["access_token"]
+    answer = await confirm(door, ada.access, (await begin(door, ada.access)).code())
+    assert (answer.status, answer.json["recovery_codes"]) == (200, None)
+    assert (await door.me(other)).status == 200
+    state = (await door.call("GET", "/v1/auth/mfa", token=ada.access)).json
+    assert (state["methods"], state["recovery_codes_left"]) == (["totp", "passkey", "recovery"], 10)
+    assert (await door.kinds(ada.id)).count("recovery_codes.created") == 1
 
 
 def test_party_when_there_is_a_public_url_then_its_origin_and_no_other() -> None:

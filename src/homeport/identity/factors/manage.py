@@ -1,4 +1,4 @@
-"""Second factors of an account: confirmed, removed, reset. Each change ends the other sign-ins."""
+"""Second factors of an account: added, removed, reset. The first, and each end, ends sign-ins."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from homeport.identity.factors.errors import (
     TotpSetupNotFound,
 )
 from homeport.identity.factors.proof import methods_of
-from homeport.identity.factors.recovery import COUNT, count_codes, remove_codes, replace_codes
+from homeport.identity.factors.recovery import COUNT, remove_codes, replace_codes
 from homeport.identity.factors.step_up import mark_verified
-from homeport.identity.factors.totp import Totp, find_setup, remove_totp
+from homeport.identity.factors.totp import Totp, find_setup, has_totp, remove_totp
 from homeport.identity.guard import Attempt
 from homeport.identity.passkeys.models import Passkey
+from homeport.identity.passkeys.service import list_passkeys
 from homeport.identity.service.devices import revoke_devices
 from homeport.kernel import clock
 
@@ -35,8 +36,8 @@ _REASON: Final = "factors-changed"
 
 async def enable_totp(
     unit: Unit, totp: Totp, *, caller: Caller, code: str, guess: Attempt
-) -> list[str]:
-    """Makes the authenticator app count from now on; returns fresh recovery codes.
+) -> list[str] | None:
+    """Makes the authenticator app count from now on; see `factor_added` for what it returns.
 
     Args:
         guess: What the code was counted as.
@@ -53,10 +54,7 @@ async def enable_totp(
         raise CodeRefused("Is the phone's clock right? Codes change every 30 seconds.")
     await guess.succeeded(unit.session)
     unit.append(f"account:{caller.user_id}", TotpEnabled(), actor=caller.actor)
-    if caller.device_id is not None:
-        await mark_verified(unit.session, caller.device_id, now=now)
-    await _end_others(unit, caller)
-    return await new_codes(unit, caller=caller)
+    return await factor_added(unit, caller=caller)
 
 
 async def disable_totp(unit: Unit, *, caller: Caller) -> None:
@@ -72,8 +70,13 @@ async def disable_totp(unit: Unit, *, caller: Caller) -> None:
 
 
 async def factor_added(unit: Unit, *, caller: Caller) -> list[str] | None:
-    """After a passkey was added: with the first factor come recovery codes, and others go."""
-    if await count_codes(unit.session, caller.user_id):
+    """After a factor was added: with the first one come recovery codes, and the others go.
+
+    Returns:
+        The codes; None where there was a factor before, whose codes stay as they are.
+    """
+    factors = len(await list_passkeys(unit.session, caller.user_id))
+    if factors + await has_totp(unit.session, caller.user_id) > 1:
         return None
     if caller.device_id is not None:
         await mark_verified(unit.session, caller.device_id, now=clock.utc_now())

@@ -61,6 +61,12 @@ class RecoveryCodesView(BaseModel):
     recovery_codes: list[str]
 
 
+class TotpConfirmedView(BaseModel):
+    """The authenticator app counts; with the first factor come recovery codes, shown this once."""
+
+    recovery_codes: list[str] | None
+
+
 class VerifiedUntilView(BaseModel):
     """This device has shown a second factor; critical actions are open to it until then."""
 

@@ -23,6 +23,7 @@ from homeport.identity.factors.schemas import (
     RecoveryCodesView,
     SecondFactorBody,
     StepUpBody,
+    TotpConfirmedView,
     TotpSetupView,
     VerifiedUntilView,
 )
@@ -148,13 +149,13 @@ async def confirm_totp(
     live: Live,
     apps: Apps,
     visit: VisitOf,
-) -> RecoveryCodesView:
-    """Confirms the app with its code; signs every other device out and shows recovery codes."""
+) -> TotpConfirmedView:
+    """Confirms the app with its code; the first second factor signs every other device out."""
     guess = await guard.admit(subject=caller.user_id, address=visit.address)
     async with log.unit(account_stream(caller.user_id)) as unit:
         codes = await enable_totp(unit, apps, caller=caller, code=body.code, guess=guess)
     live.forget_user(caller.user_id)
-    return RecoveryCodesView(recovery_codes=codes)
+    return TotpConfirmedView(recovery_codes=codes)
 
 
 @router.delete("/totp", status_code=204)
