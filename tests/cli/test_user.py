@@ -49,11 +49,37 @@ async def test_user_when_added_and_deleted_from_the_terminal_then_the_server_see
     assert (back["is_active"], back["deleted_at"]) == (True, None)
 
 
+async def test_invitation_when_made_in_the_terminal_then_one_person_registers_with_it(
+    server: Server, http: aiohttp.ClientSession
+) -> None:
+    made = told(server, "invite", "--role", "developer", "--note", "for Hedy", "--expires", "2d")
+    assert made["url"].endswith("/v1/auth/register")
+    url_of_all = f"{server.base_url}/v1/auth/invitations"
+    listed = await (await ask(http, "GET", url_of_all, headers=server.admin)).json()
+    (mine,) = [each for each in listed["invitations"] if each["id"] == made["id"]]
+    assert (mine["note"], mine["invited_by"]) == ("for Hedy", None)
+    body = {
+        "email": "hedy@example.org",
+        "password": "velvet-comet-hums-4-sonnets",
+        "invitation_code": made["invitation_code"],
+    }
+    for status in (201, 403):
+        url = f"{server.base_url}/v1/auth/register"
+        assert (await ask(http, "POST", url, json=body)).status == status
+    plain = homeport(server, "invite", "--email", "hedwig@example.org")
+    assert "hpi_" in plain.stdout
+    listed = await (await ask(http, "GET", url_of_all, headers=server.admin)).json()
+    (bound,) = [each for each in listed["invitations"] if each["email"] == "hedwig@example.org"]
+    left = told(server, "invitations", "--revoke", bound["id"])["invitations"]
+    assert bound["id"] not in {each["id"] for each in left}
+
+
 async def test_user_when_the_command_is_wrong_then_it_says_why_and_fails(server: Server) -> None:
     for arguments, code in (
         (("add", "admin", "other@example.org"), "account.username-taken"),
         (("add", "\u0430dmin", "other@example.org"), "request.unprocessable"),
         (("delete", "admin", "--yes"), "account.last-admin"),
+        (("invite", "--expires", "31d"), "request.unprocessable"),
     ):
         refused = homeport(server, *arguments)
         assert refused.returncode == 1, arguments

@@ -63,6 +63,8 @@ async def test_secrets_when_used_for_real_then_none_is_found_in_what_the_server_
         secrets = {PROVIDER_KEY, SECRET_KEY, server.admin_key}
         for name in ("ada", "eve", "bob"):
             secrets |= await _lives(admin, name)
+        invited = await admin.post("/v1/auth/invitations", {})
+        secrets.add(invited["invitation_code"])
         link = (await command(server, "user", "reset", "ada"))["url"]
         secrets.add(link.rpartition("=")[2])
         page = f"{server.base_url}/setup{link.partition('/setup')[2]}"

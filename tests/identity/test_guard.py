@@ -199,7 +199,7 @@ CHECKING: dict[str, tuple[Guess, ...]] = {
 }
 """The operations that look at a password or code, with every way to guess there."""
 SETTING = {"POST /v1/auth/register", "POST /setup"}
-"""Those that take a new one and check none."""
+"""Those that take a new one and check none; an invitation's code carries 256 bits."""
 CODES = {
     "POST /v1/auth/mfa/verify",
     "POST /v1/auth/mfa/step-up",

@@ -181,8 +181,12 @@ class Stage:
         ticket = await self.done(
             "POST", "/v1/stream-tickets", {"session_id": session_id}, as_=person.access
         )
+        invited = await self.done(
+            "POST", "/v1/auth/invitations", {"note": canary}, as_=self.admin_key
+        )
         ids = {
             "user_id": person.id,
+            "invitation_id": invited["id"],
             "project_id": project_id,
             "session_id": session_id,
             "asking_session_id": asking,

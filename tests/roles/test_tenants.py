@@ -28,9 +28,12 @@ OBJECTS = (
     "signing_key_id",
     "project_id",
     "user_id",
+    "invitation_id",
 )
 FREE = frozenset({"client_message_id", "client_id", "request_id"})
 """Members that are named like ids and name nothing that is kept for anybody."""
+MANAGED = ("/v1/auth/users", "/v1/auth/invitations")
+"""What those who manage accounts ask for: it is nobody's own."""
 
 Json = dict[str, Any]
 
@@ -118,7 +121,7 @@ async def test_stranger_when_swapping_each_id_in_every_route_then_not_found_and_
             ids = {**two.his.ids, name: two.hers.ids[name]}
             reply = await two.stage.call(method, path.format_map(ids), body, as_=two.bob.access)
             asked += 1
-            found = reply.status != (403 if path.startswith("/v1/auth/users") else 404)
+            found = reply.status != (403 if path.startswith(MANAGED) else 404)
             if path.endswith("/members/{user_id}") and name == "user_id":
                 found = reply.code != "member.not-found"
             if found or two.leaked(reply):

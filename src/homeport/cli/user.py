@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from homeport.cli.accounts import described, register, state_of
+from homeport.cli import accounts, invitations
+from homeport.cli.accounts import described, state_of
 from homeport.cli.database import ACTOR, opened_log, run
 from homeport.cli.settings import read_settings
 from homeport.eventlog import EventLog
@@ -34,10 +35,11 @@ from homeport.settings import Settings
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 app = typer.Typer(
-    help="Accounts: list, show, add, roles, disable, enable, unlock, delete, reset.",
+    help="Accounts: list, show, add, invite, roles, disable, enable, unlock, delete, reset.",
     no_args_is_help=True,
 )
-register(app)
+accounts.register(app)
+invitations.register(app)
 Name = Annotated[str, typer.Argument(help="Username or email address.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 

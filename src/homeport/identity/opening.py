@@ -17,6 +17,7 @@ from homeport.identity.factors import pending
 from homeport.identity.factors.guessing import CodeGuard
 from homeport.identity.factors.totp import Totp
 from homeport.identity.guard import Guard, GuardPolicy, remove_forgotten
+from homeport.identity.invitations import service as invitations
 from homeport.identity.key_rotation import KeyRotation
 from homeport.identity.mint import TokenMint
 from homeport.identity.models import RefreshToken, SetupLink
@@ -152,6 +153,7 @@ class Identity:
             await session.execute(delete(Pairing).where(Pairing.expires_at < now))
             await session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at < now))
             await remove_forgotten(session)
+            await invitations.remove_old(session)
 
     async def close(self) -> None:
         """Writes down what was used and ends the threads.

@@ -48,6 +48,9 @@ class RegisterBody(Body):
     email: EmailAddress
     username: Username | None = None
     password: PasswordText
+    invitation_code: TokenText | None = Field(
+        None, description="Needed where REGISTRATION=invite; good once"
+    )
 
 
 class LoginBody(Body):

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0019_sign_ins"
+HEAD = "0020_invitations"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -65,7 +65,7 @@ OWN: Final = frozenset(
     }
 )
 """Names in a path whose object is seen by the person alone whose it is, whatever their role."""
-ANYBODYS: Final = frozenset({"user_id", "model_id", "seq", "name"})
+ANYBODYS: Final = frozenset({"user_id", "invitation_id", "model_id", "seq", "name"})
 """Names in a path that the permission alone decides about, or that lie within another object."""
 IN_A_PROJECT: Final[dict[str, Level]] = {
     "POST /v1/sessions": "write",

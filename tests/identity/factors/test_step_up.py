@@ -126,6 +126,8 @@ async def test_admin_when_a_factor_was_not_shown_lately_then_accounts_are_only_l
     async with door.log.unit(f"account:{ada.person.id}", "system") as unit:
         await set_roles(unit, user_id=ada.person.id, roles=["admin"], actor="operator")
     door.identity.callers.forget_user(ada.person.id)
+    invited = await door.call("POST", "/v1/auth/invitations", token=ada.person.access, json={})
+    assert invited.code == "auth.step-up-required"
     path, body = f"/v1/auth/users/{bob.id}", {"is_active": False}
     assert (await door.call("GET", path, token=ada.person.access)).status == 200
     refused = await door.call("PATCH", path, token=ada.person.access, json=body)

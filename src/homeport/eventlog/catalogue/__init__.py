@@ -6,6 +6,7 @@ from homeport.eventlog.catalogue import approval as approval
 from homeport.eventlog.catalogue import audit as audit
 from homeport.eventlog.catalogue import context as context
 from homeport.eventlog.catalogue import factor as factor
+from homeport.eventlog.catalogue import invitation as invitation
 from homeport.eventlog.catalogue import member as member
 from homeport.eventlog.catalogue import message as message
 from homeport.eventlog.catalogue import pairing as pairing

@@ -6,6 +6,7 @@ from homeport.identity.router import (
     api_keys,
     auth,
     devices,
+    invitations,
     jwks,
     me,
     mfa,
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     signing_keys.router,
     profile.router,
     users.router,
+    invitations.router,
     setup.router,
     jwks.router,
 )

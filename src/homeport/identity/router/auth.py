@@ -9,11 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from homeport.eventlog import EventLog
 from homeport.identity.errors import EmailTaken, UsernameTaken, WrongPassword
+from homeport.identity.invitations.errors import InvitationRefused
+from homeport.identity.invitations.service import check_invitation
 from homeport.identity.names import username_from
 from homeport.identity.opaque import new_secret
 from homeport.identity.refresh_cookie import HandOver
 from homeport.identity.repository import get_account, taken
-from homeport.identity.roles import USER
 from homeport.identity.router.login_body import SIGN_IN_BODY, sign_in_body
 from homeport.identity.router.provided import (
     AccountOwner,
@@ -33,13 +34,11 @@ from homeport.identity.schemas import (
     SignInView,
     UserView,
 )
-from homeport.identity.service.accounts import account_stream, create_account
-from homeport.identity.service.api_keys import DEFAULT_NAME, create_key
-from homeport.identity.service.devices import open_device
+from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.passwords import change_password
+from homeport.identity.service.register import Newcomer, register_account
 from homeport.identity.service.sign_in import SignedInAs, attempt, complete, narrowed
 from homeport.identity.visit import VisitOf
-from homeport.kernel.ids import new_id
 
 router = APIRouter(prefix="/v1/auth", tags=["authentication"])
 
@@ -50,44 +49,35 @@ async def register(
     *,
     registration: Registering,
     passwords: Hashing,
+    guard: Guarding,
     log: Log,
     mint: Mint,
     visit: VisitOf,
     hand: HandOver,
 ) -> SignInView:
     """Makes an account and signs it in; `user.api_key` is shown this once."""
-    registration.check()
+    code = body.invitation_code
+    registration.check(invited=code is not None)
+    # First of all: whoever is not invited does not learn which names are taken.
+    if code is not None:
+        await check_invitation(log, guard, code, email=body.email, address=visit.address)
     username = body.username or await _free_username(log, body.email)
     await _refuse_taken(log, email=body.email, username=username)
     words = (username, body.email, body.email.partition("@")[0])
     password_hash = await passwords.hash_new(body.password, context=words)
-    user_id = new_id()
+    newcomer = Newcomer(body.email, username, password_hash, code)
     try:
-        async with log.unit(account_stream(user_id)) as unit:
-            user = await create_account(
-                unit,
-                user_id=user_id,
-                email=body.email,
-                username=username,
-                password_hash=password_hash,
-                roles=[USER],
-                how="registration",
-            )
-            _, api_key = await create_key(
-                unit,
-                user_id=user_id,
-                name=DEFAULT_NAME,
-                scopes=None,
-                expires_at=None,
-                actor=f"user:{user_id}",
-            )
-            pair = await open_device(
-                unit, mint, user=user, visit=visit, method="registration", scopes=None
-            )
+        made = await register_account(log, mint, newcomer, visit=visit)
     except IntegrityError:
         await _refuse_taken(log, email=body.email, username=username)
         raise
-    return SignInView(**hand.over(pair).model_dump(), user=UserView.of(user, api_key=api_key))
+    except InvitationRefused:
+        if code is not None:  # it was used or revoked meanwhile, which the log is to know
+            await check_invitation(log, guard, code, email=body.email, address=visit.address)
+        raise
+    return SignInView(
+        **hand.over(made.tokens).model_dump(), user=UserView.of(made.user, api_key=made.api_key)
+    )
 
 
 @router.post("/login", openapi_extra=SIGN_IN_BODY)

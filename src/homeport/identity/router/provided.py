@@ -20,7 +20,7 @@ from homeport.identity.passwords import Passwords
 from homeport.identity.public_address import PublicAddress
 from homeport.identity.refresh_cookie import RefreshCookies
 from homeport.identity.registration import Registration
-from homeport.identity.roles import ACCOUNT_MANAGE
+from homeport.identity.roles import ACCOUNT_MANAGE, USERS_MANAGE, USERS_READ
 from homeport.identity.signatures.enforcement import Signatures
 from homeport.identity.signing_keys import SigningKeys
 from homeport.identity.work import Work
@@ -60,3 +60,9 @@ DeviceOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE, device=True)]
 
 FactorOwner = Annotated[Caller, needs_verified(ACCOUNT_MANAGE, device=True, fresh=True)]
 """The caller as `AccountOwner`, signed in just now: what a key adds could lock its owner out."""
+
+Overseer = Annotated[Caller, needs(USERS_READ)]
+"""The caller, who may look at accounts."""
+
+Manager = Annotated[Caller, needs_verified(USERS_MANAGE)]
+"""The caller, who may change accounts; a second factor is shown as for `AccountOwner`."""

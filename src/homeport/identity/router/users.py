@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from homeport.identity.access import Caller, needs
 from homeport.identity.directory import (
     MOST_COUNTED,
     STATUSES,
@@ -17,10 +16,9 @@ from homeport.identity.directory import (
     page_of_accounts,
 )
 from homeport.identity.directory_schemas import AccountChange, AccountPage, AccountView
-from homeport.identity.factors.step_up import needs_verified
 from homeport.identity.guard import unlock
-from homeport.identity.roles import ROLES, USERS_MANAGE, USERS_READ
-from homeport.identity.router.provided import Live, Log, Working
+from homeport.identity.roles import ROLES
+from homeport.identity.router.provided import Live, Log, Manager, Overseer, Working
 from homeport.identity.schemas import DoneView
 from homeport.identity.service.accounts import (
     account_stream,
@@ -39,9 +37,6 @@ from homeport.kernel.http.pagination import (
 )
 
 router = APIRouter(prefix="/v1/auth/users", tags=["users"])
-
-Overseer = Annotated[Caller, needs(USERS_READ)]
-Manager = Annotated[Caller, needs_verified(USERS_MANAGE)]
 
 
 async def _paging(

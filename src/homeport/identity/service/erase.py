@@ -6,6 +6,7 @@ from sqlalchemy import String, delete, literal
 
 from homeport.eventlog import Erased, Unit
 from homeport.identity.factors.models import PendingSignIn, RecoveryCode, TotpFactor
+from homeport.identity.invitations.models import Invitation
 from homeport.identity.models import ApiKey, Device, SetupLink, StreamTicket, User
 from homeport.identity.pairing.models import Pairing
 from homeport.identity.passkeys.models import Passkey, PasskeyChallenge
@@ -15,6 +16,7 @@ GONE = "erased"
 PROOFS = (
     ApiKey,
     Device,
+    Invitation,
     Pairing,
     Passkey,
     PasskeyChallenge,
@@ -25,7 +27,7 @@ PROOFS = (
     StreamTicket,
     TotpFactor,
 )
-"""Tables that hold what proves an owner."""
+"""Tables that hold what proves an owner, or lets others in on their word."""
 IS_ERASED = User.email_key == literal(f"{GONE}:", String).concat(User.id)
 """Selects the accounts of which a row is left and nothing else."""
 

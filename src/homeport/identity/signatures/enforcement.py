@@ -46,6 +46,8 @@ CRITICAL: Final = frozenset(
         "PATCH /v1/auth/users/{user_id}",
         "DELETE /v1/auth/users/{user_id}",
         "POST /v1/auth/users/{user_id}/unlock",
+        "POST /v1/auth/invitations",
+        "DELETE /v1/auth/invitations/{invitation_id}",
         "POST /v1/approvals/{approval_id}",
         "POST /v1/projects",
         "PATCH /v1/projects/{project_id}",

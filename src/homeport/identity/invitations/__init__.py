@@ -1,0 +1,1 @@
+"""Invitations: codes with which somebody makes one account for themselves."""
