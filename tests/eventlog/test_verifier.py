@@ -81,16 +81,33 @@ async def test_verification_when_the_working_directory_has_modules_then_none_is_
     assert verified.fact.findings == 0
 
 
+@pytest.mark.requirement("60")
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-async def test_verification_when_its_process_fails_then_it_is_told_and_not_tried_at_once(
-    log: EventLog, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+async def test_verification_when_an_anchor_file_is_damaged_then_that_is_found_and_named(
+    log: EventLog, database_url: str, tmp_path: Path
 ) -> None:
     await append(log, "session:1", fact())
-    broken = tmp_path / "broken.jsonl"
-    broken.write_text("no seal\n")
-    tries = verifier(log, Question(database_url, [broken], ()), "a")
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text("no seal\n")
+    await verifier(log, Question(database_url, [damaged, tmp_path / "none"], ()), "a").step()
+    verified = await found(log)
+    assert verified is not None
+    assert [each.detail.partition(":")[0] for each in verified.fact.first] == [
+        "damaged.jsonl",
+        "none",
+    ]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_verification_when_its_process_fails_then_it_is_told_and_not_tried_at_once(
+    log: EventLog, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await append(log, "session:1", fact())
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database" * 100)
+    tries = verifier(log, Question(f"sqlite:///{broken}", (), ()), "a")
     with pytest.raises(Unverified):
         await tries.step()
-    assert "A line of the file is not a seal" in capfd.readouterr().err
+    assert "not a database" in capfd.readouterr().err
     await tries.step()
     assert await found(log) is None

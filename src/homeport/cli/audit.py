@@ -22,15 +22,14 @@ from homeport.cli.settings import read_settings
 from homeport.eventlog.anchors import read_anchors
 from homeport.eventlog.report import MOST_FINDINGS, Report
 from homeport.eventlog.scan import Progress
-from homeport.eventlog.seal import Seal, SealingKey
+from homeport.eventlog.seal import Seal
 from homeport.eventlog.verify import verify
 from homeport.eventlog.verify_export import verify_export
-from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
 from homeport.kernel.errors import HomeportError, Invalid
 from homeport.migrations import is_current
 from homeport.settings import Settings
-from homeport.wiring.secret import secret_file, secrets_of
+from homeport.wiring.secret import sealing_keys, secret_file
 
 SHOWN = 20
 CANNOT_CHECK = USAGE
@@ -126,7 +125,7 @@ def _outside(settings: Settings, given: Sequence[Path]) -> tuple[list[Seal], set
     file = secret_file(settings)
     if file is not None and not file.exists():  # asking for the secrets would make it
         return anchors, set()
-    return anchors, {SealingKey(KeyRing(secret)).public for secret in secrets_of(settings)}
+    return anchors, sealing_keys(settings)
 
 
 async def _verify(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from homeport.eventlog.seal import Seal
+from homeport.eventlog.seal import BadAnchor, Seal
 from homeport.eventlog.sealer import last_seal, seals_after
 from homeport.kernel.db import Database
 
@@ -72,10 +72,17 @@ class AnchorFile:
 
 
 def read_anchors(path: Path) -> list[Seal]:
-    """The seals in a file.
+    """The seals in a file; a last line that is torn is none yet (`AnchorFile` writes it again).
 
     Raises:
         BadAnchor: A line of it is no seal.
         OSError: It cannot be read.
     """
-    return [Seal.of_line(line) for line in path.read_bytes().splitlines() if line.strip()]
+    *lines, rest = path.read_bytes().split(b"\n")
+    seals = [Seal.of_line(line) for line in lines if line.strip()]
+    try:
+        return [*seals, Seal.of_line(rest)] if rest.strip() else seals
+    except BadAnchor:
+        if not seals:
+            raise  # it is something else
+        return seals

@@ -19,7 +19,8 @@ import orjson
 from homeport.eventlog import read
 from homeport.eventlog.anchors import read_anchors
 from homeport.eventlog.catalogue.audit import Damage
-from homeport.eventlog.seal import Seal
+from homeport.eventlog.chain import Finding
+from homeport.eventlog.seal import BadAnchor, Seal
 from homeport.eventlog.verify import verify
 from homeport.kernel.db import Database
 from homeport.kernel.errors import Unavailable
@@ -81,7 +82,8 @@ async def ask(question: Question) -> dict[str, Any]:
     return orjson.loads(told)
 
 
-async def _verified(url: str, anchors: list[Seal], trusted: set[bytes]) -> dict[str, Any]:
+async def _verified(url: str, files: list[Path], trusted: set[bytes]) -> dict[str, Any]:
+    anchors, unread = _read(files)
     database = Database(url)
     try:
         async with database.read() as session:
@@ -89,9 +91,10 @@ async def _verified(url: str, anchors: list[Seal], trusted: set[bytes]) -> dict[
             report = await verify(session, anchors=anchors, trusted=trusted)
     finally:
         await database.close()
+    found = unread + report.findings
     first = [
         Damage(what=each.what, stream=each.stream, seq=each.seq, detail=each.detail)
-        for each in report.findings[:FIRST]
+        for each in found[:FIRST]
     ]
     return {
         "position": position,
@@ -100,17 +103,29 @@ async def _verified(url: str, anchors: list[Seal], trusted: set[bytes]) -> dict[
         "seals": report.seals,
         "anchors": report.anchors,
         "last_seal": 0 if report.last_seal is None else report.last_seal.id,
-        "findings": len(report.findings),
+        "findings": len(found),
         "first": [each.model_dump() for each in first],
     }
+
+
+def _read(files: list[Path]) -> tuple[list[Seal], list[Finding]]:
+    """The anchors, and the files that are damaged: that one cannot be read must not end it all."""
+    anchors: list[Seal] = []
+    unread: list[Finding] = []
+    for file in files:
+        try:
+            anchors += read_anchors(file)
+        except (BadAnchor, OSError) as error:
+            unread.append(Finding("anchor", None, 0, f"{file.name}: {error}"))
+    return anchors, unread
 
 
 def main() -> None:
     """Reads the question, and answers it."""
     os.nice(NICE)
-    url, files, keys = orjson.loads(sys.stdin.buffer.read())
-    anchors = [seal for file in files for seal in read_anchors(Path(file))]
-    told = asyncio.run(_verified(url, anchors, {bytes.fromhex(key) for key in keys}))
+    url, names, keys = orjson.loads(sys.stdin.buffer.read())
+    files = [Path(name) for name in names]
+    told = asyncio.run(_verified(url, files, {bytes.fromhex(key) for key in keys}))
     sys.stdout.buffer.write(orjson.dumps(told))
 
 

@@ -14,7 +14,7 @@ from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import Database
 from homeport.operations import Finding
 from homeport.wiring.house import House, every
-from homeport.wiring.secret import secrets_of
+from homeport.wiring.secret import sealing_keys
 
 STEP_S = 5.0
 VERIFY_STEP_S = 60.0
@@ -40,11 +40,12 @@ async def audit(house: House) -> None:
         await anchors.copy(database)
 
     house.chore("audit.seal", every(STEP_S, step))
-    known = {SealingKey(KeyRing(secret)).public for secret in secrets_of(settings)}
     url = settings.effective_database_url
 
     def question() -> Question:
-        return Question(url=url, anchors=settings.anchor_files(), trusted={key.public, *known})
+        # Of this moment: another node may seal under a secret that this one follows in a second.
+        trusted = {key.public, *sealing_keys(settings)}
+        return Question(url=url, anchors=settings.anchor_files(), trusted=trusted)
 
     async def verified() -> Finding:
         async with database.read() as session:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
+from homeport.eventlog.seal import SealingKey
 from homeport.identity.sealed import SEALED as IDENTITY
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.db import SealedColumn
@@ -42,6 +43,15 @@ def keyring_of(settings: Settings) -> KeyRing:
         SecretUnsafe: A secret is too short, or others may read the file.
     """
     return KeyRing(*secrets_of(settings))
+
+
+def sealing_keys(settings: Settings) -> set[bytes]:
+    """The public keys that may have signed seals: of every secret that is known at this moment.
+
+    Raises:
+        SecretUnsafe: A secret is too short, or others may read the file.
+    """
+    return {SealingKey(KeyRing(secret)).public for secret in secrets_of(settings)}
 
 
 class SecretFollower:
