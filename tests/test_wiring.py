@@ -19,8 +19,8 @@ from homeport.kernel.wakeups import Wakeups
 from homeport.migrations import is_current
 from homeport.operations import Operations
 from homeport.settings import Settings
-from homeport.wiring import open_house
 from homeport.wiring.nodes import RedisMissing
+from homeport.wiring.opening import open_house
 
 
 def settings(folder: Path, url: str | None = None) -> Settings:

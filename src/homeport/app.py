@@ -17,7 +17,9 @@ from homeport.kernel.http.middleware.edge import QUIET_PATHS
 from homeport.kernel.http.openapi import describe, operation_id
 from homeport.kernel.http.provide import Services
 from homeport.settings import Settings
-from homeport.wiring import DEVELOPMENT_ROUTERS, ROUTERS, House, open_house
+from homeport.wiring.house import House
+from homeport.wiring.opening import open_house
+from homeport.wiring.routes import DEVELOPMENT_ROUTERS, ROUTERS
 from homeport.wiring.rules import PUBLIC_PATHS, rules_of
 
 DESCRIPTION = "Drive a coding agent from any device, and lose nothing of what it says or does."

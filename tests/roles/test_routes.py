@@ -12,7 +12,7 @@ import pytest
 
 from homeport.app import create_app
 from homeport.settings import Settings
-from homeport.wiring import DEVELOPMENT_ROUTERS, ROUTERS
+from homeport.wiring.routes import DEVELOPMENT_ROUTERS, ROUTERS
 from homeport.wiring.rules import rules_of
 from roles.stage import PASSWORD, Stage
 from support.server import MakeServer

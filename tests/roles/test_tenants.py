@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from homeport.identity.roles import USER, permissions_of
-from homeport.wiring import ROUTERS
+from homeport.wiring.routes import ROUTERS
 from homeport.wiring.rules import rules_of
 from roles.belongings import rows_about
 from roles.stage import Belongings, Person, Reply, Stage

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from homeport.identity.access import Caller, SignedIn, identified, needs
 from homeport.identity.roles import USERS_READ
 from homeport.projects.access import Owned, Seen
-from homeport.wiring import ROUTERS
+from homeport.wiring.routes import ROUTERS
 from homeport.wiring.rules import PUBLIC, PUBLIC_PATHS, UndeclaredRoute, rules_of
 
 Anybody = Annotated[Caller, Depends(identified)]

@@ -34,7 +34,9 @@ from homeport.wiring.secret import sealing_keys, secret_file
 SHOWN = 20
 CANNOT_CHECK = USAGE
 
-app = typer.Typer(help="The audit trail: verify it, export it.", no_args_is_help=True)
+app = typer.Typer(
+    help="The audit trail: verify it, export it.", no_args_is_help=True, add_completion=False
+)
 app.command("export")(export_log)
 
 

@@ -27,7 +27,9 @@ from homeport.kernel import clock
 from homeport.settings import Settings
 from homeport.wiring.secret import keyring_of
 
-app = typer.Typer(help="Keys of access tokens: list, rotate.", no_args_is_help=True)
+app = typer.Typer(
+    help="Keys of access tokens: list, rotate.", no_args_is_help=True, add_completion=False
+)
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
 

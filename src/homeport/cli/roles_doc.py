@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from homeport.identity.roles import API_READ, PERMISSIONS, ROLES
-from homeport.wiring import DEVELOPMENT_ROUTERS, ROUTERS
+from homeport.wiring.routes import DEVELOPMENT_ROUTERS, ROUTERS
 from homeport.wiring.rules import Rule, rules_of
 
 INTRODUCTION = """\

@@ -35,7 +35,9 @@ from homeport.wiring.secret import FOLLOW_S, SEALED, keyring_of, secret_file, se
 SETTLING_S = 3 * FOLLOW_S
 """Every server has read the file by then."""
 
-app = typer.Typer(help="The server's secret: rotate, forget.", no_args_is_help=True)
+app = typer.Typer(
+    help="The server's secret: rotate, forget.", no_args_is_help=True, add_completion=False
+)
 AsJSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
 

@@ -21,7 +21,8 @@ from homeport.kernel.command import this_command
 from homeport.kernel.errors import Unavailable
 from homeport.kernel.log import configure_log
 from homeport.settings import Settings
-from homeport.wiring import House, open_house
+from homeport.wiring.house import House
+from homeport.wiring.opening import open_house
 
 GRACEFUL_S = 10  # for answers that are under way once everything has been told to end
 KEEP_ALIVE_S = 65  # longer than the minute after which common proxies drop an idle connection

@@ -36,6 +36,7 @@ ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bo
 
 app = typer.Typer(
     help="Accounts: list, show, add, invite, roles, disable, enable, unlock, delete, reset.",
+    add_completion=False,
     no_args_is_help=True,
 )
 accounts.register(app)

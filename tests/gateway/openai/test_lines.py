@@ -27,7 +27,8 @@ from homeport.providers.port import (
 )
 from homeport.readers.stream.pulse import HEARTBEAT_TICKS, Pulse
 from homeport.settings import Settings
-from homeport.wiring import House, open_house
+from homeport.wiring.house import House
+from homeport.wiring.opening import open_house
 from support.beside import beside
 
 ASKS = "run: echo hello"

@@ -17,7 +17,7 @@ from homeport.identity.opening import Identity, IdentityOptions, open_identity
 from homeport.identity.signatures.enforcement import CRITICAL
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
-from homeport.wiring import ROUTERS
+from homeport.wiring.routes import ROUTERS
 from identity.conftest import Shift
 from identity.door import PASSWORD, Door, Person, open_door
 from identity.signatures.signer import COVERED, WITH_BODY, Signer
