@@ -14,8 +14,9 @@ from homeport import __version__
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import CORS, Bodies, Edge, Hosts, Rates, Targets
 from homeport.kernel.http.middleware.edge import QUIET_PATHS
-from homeport.kernel.http.openapi import describe, operation_id
+from homeport.kernel.http.openapi import describe
 from homeport.kernel.http.provide import Services
+from homeport.kernel.http.routes import routes_of
 from homeport.settings import Settings
 from homeport.wiring.house import House
 from homeport.wiring.opening import open_house
@@ -44,6 +45,9 @@ def create_app(settings: Settings, *, house: House | None = None) -> FastAPI:
             yield
             await opened.drain()
 
+    pages = DEVELOPMENT_ROUTERS if settings.environment != "production" else ()
+    routers = (*ROUTERS, *pages)
+    rules_of(routers)  # a route about which nothing is said is not served
     app = FastAPI(
         title="Homeport",
         version=__version__,
@@ -52,16 +56,11 @@ def create_app(settings: Settings, *, house: House | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=operation_id,
+        routes=routes_of(routers),
         middleware=layers(settings),
         lifespan=None if house is not None else lifespan,
     )
     install_error_handlers(app)
-    pages = DEVELOPMENT_ROUTERS if settings.environment != "production" else ()
-    routers = (*ROUTERS, *pages)
-    rules_of(routers)  # a route about which nothing is said is not served
-    for router in routers:
-        app.include_router(router)
     app.openapi = partial(describe, app)
     if house is not None:
         _furnish(app, house)

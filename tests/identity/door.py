@@ -20,8 +20,8 @@ from homeport.identity.router import ROUTERS
 from homeport.identity.work import Work
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
-from homeport.kernel.http.openapi import operation_id
 from homeport.kernel.http.provide import Services
+from homeport.kernel.http.routes import routes_of
 from support.answer import Answer
 from support.beside import beside
 
@@ -128,12 +128,10 @@ class Door:
 async def open_door(log: EventLog, identity: Identity) -> AsyncGenerator[Door]:
     """Serves identity on a free loopback port until the block ends."""
     app = FastAPI(
-        generate_unique_id_function=operation_id,
+        routes=routes_of(ROUTERS),
         middleware=[Middleware(Edge), Middleware(Bodies, limit=1 << 20, larger={})],
     )
     install_error_handlers(app)
-    for router in ROUTERS:
-        app.include_router(router)
     app.add_api_websocket_route("/v1/probe", _probe)
     above = {EventLog: log, Activity: Figures(), Work: Rest()}
     app.state.services = Services({**identity.services(), **above})

@@ -16,6 +16,7 @@ from homeport.identity.access import Caller, Callers
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.openapi import describe
 from homeport.kernel.http.provide import Services
+from homeport.kernel.http.routes import routes_of
 from homeport.projects.at_work import AtWork
 from homeport.projects.members.router import router as members
 from homeport.projects.places import Places
@@ -76,10 +77,8 @@ class Door:
 @asynccontextmanager
 async def open_door(log: EventLog, places: Places, limits: Limits) -> AsyncGenerator[Door]:
     """Serves projects on a free loopback port until the block ends."""
-    app, names, stops = FastAPI(), Names(), Stops()
+    app, names, stops = FastAPI(routes=routes_of((router, members))), Names(), Stops()
     install_error_handlers(app)
-    app.include_router(router)
-    app.include_router(members)
     app.state.services = Services(
         {EventLog: log, Callers: names, Places: places, Limits: limits, AtWork: stops}
     )

@@ -27,6 +27,7 @@ from homeport.kernel.http.draining import Draining
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Edge
 from homeport.kernel.http.provide import Services
+from homeport.kernel.http.routes import routes_of
 from homeport.kernel.ids import new_id
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.router import router
@@ -109,7 +110,7 @@ async def open_hall(log: EventLog) -> AsyncGenerator[Hall]:
     guests, draining = Guests(), Draining()
     pulse, sockets = Pulse(guests, draining), Sockets(per_user=MOST_SOCKETS, subscriptions=3)
     dispatcher = Dispatcher(log.database, node="n1:a", ttl=12.0, per_user=10, drive=_nobody)
-    app = FastAPI(middleware=[Middleware(Edge)])
+    app = FastAPI(middleware=[Middleware(Edge)], routes=routes_of((router, websockets)))
     app.state.services = Services(
         {
             EventLog: log,
@@ -120,8 +121,6 @@ async def open_hall(log: EventLog) -> AsyncGenerator[Hall]:
             Registry: Registry([]),
         }
     )
-    app.include_router(router)
-    app.include_router(websockets)
     install_error_handlers(app)
     owner, session_id = new_id(), new_id()
     await _begin(log, session_id, owner)

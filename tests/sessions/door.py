@@ -22,8 +22,9 @@ from homeport.eventlog import Eraser, EventLog, Record, read
 from homeport.identity.access import Caller, Callers
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
-from homeport.kernel.http.openapi import describe, operation_id
+from homeport.kernel.http.openapi import describe
 from homeport.kernel.http.provide import Services
+from homeport.kernel.http.routes import routes_of
 from homeport.projects.at_work import AtWork
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
@@ -146,12 +147,10 @@ async def open_door(
     dispatcher = Dispatcher(log.database, node="n1:a", ttl=12.0, per_user=10, drive=agent.drive)
     limits = Middleware(Bodies, limit=BODY_LIMIT, larger={})
     app = FastAPI(
-        generate_unique_id_function=operation_id,
+        routes=routes_of((*ROUTERS, history.router, projects)),
         middleware=[Middleware(Edge, https=False), limits],
     )
     install_error_handlers(app)
-    for router in (*ROUTERS, history.router, projects):
-        app.include_router(router)
     app.openapi = lambda: describe(app)
     eraser = Eraser()
     eraser.on("session", blank)
