@@ -73,10 +73,19 @@ class BoundedHTTP(HttpToolsProtocol):
         """A head has ended."""
         self._heading = False
         self._bytes_of_head = 0
+        if not self.url.startswith((b"/", b"*")):
+            self._take_host_of_target()
         super().on_headers_complete()
         cycle = self.cycle  # None when the first request of a connection asks for an upgrade
         if cycle is not None and self.scope["http_version"] == "1.0":  # pyright: ignore[reportUnnecessaryComparison]
             leave_unchunked(cycle)
+
+    def _take_host_of_target(self) -> None:
+        """Replaces Host by what an absolute target names, which counts (RFC 9112, 3.2.2)."""
+        _, absolute, rest = self.url.partition(b"://")
+        if absolute:
+            named = (b"host", rest.partition(b"/")[0])
+            self.headers[:] = [*(each for each in self.headers if each[0] != b"host"), named]
 
 
 def leave_unchunked(cycle: RequestResponseCycle) -> None:

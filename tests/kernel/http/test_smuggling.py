@@ -50,6 +50,8 @@ REQUESTS = {
     "two-hosts": post(b"Host: evil.example", b"Connection: close", LENGTH, body=b"hello"),
     "absolute-form-of-another": b"GET http://evil.example/ HTTP/1.1\r\n"
     b"Host: evil.example\r\nConnection: close\r\n\r\n",
+    "absolute-form-beside-our-name": b"GET http://evil.example/livez HTTP/1.1\r\n"
+    b"Host: 127.0.0.1\r\nConnection: close\r\n\r\n",
 }
 """Each with a second request behind it that nobody may answer where the first was refused."""
 
@@ -82,3 +84,5 @@ async def test_request_when_its_end_is_in_doubt_then_it_is_refused_and_nothing_f
 async def test_requests_when_they_are_plain_then_each_is_answered(server: Server) -> None:
     first = post(b"Content-Type: application/json", b"Content-Length: 2", body=b"{}")
     assert await answers(server, first + HIDDEN) == [422, 401]
+    absolute = HIDDEN.replace(b" /", b" http://127.0.0.1:1/", 1)
+    assert await answers(server, absolute) == [401]
