@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from homeport.kernel.addresses import as_host_name, as_network, as_origin_or_any, as_public_url
 
+ENV_FILE = ".env"
+"""In the directory where the program is started."""
 DEFAULT_CORS = (
     "capacitor://localhost",
     "ionic://localhost",
@@ -28,7 +30,7 @@ PublicURL = Annotated[str, AfterValidator(as_public_url)]
 class Settings(BaseSettings):
     """Every setting, with its default. `.env.example` is generated from this class."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True)
 
     environment: Literal["development", "production"] = Field(
         default="development", description="production refuses unsafe settings instead of warning"

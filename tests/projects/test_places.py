@@ -76,6 +76,20 @@ def test_admit_when_it_overlaps_the_servers_own_then_not_even_an_administrator_m
     assert wide.admit(str(disk / "elsewhere"), ADA) == disk / "elsewhere"
 
 
+@pytest.mark.requirement("41")
+def test_admit_when_it_holds_a_file_of_the_servers_then_nobody_may(
+    places: Places, disk: Path
+) -> None:
+    ours = disk / "code" / "ship" / ".env"  # which is not there yet
+    (disk / "code" / "ship").mkdir()
+    (disk / "code" / "boat").mkdir()
+    guarded = replace(places, closed=(*places.closed, ours))
+    for path in (ours.parent, ours.parent.parent):
+        with pytest.raises(PathRefused):
+            guarded.admit(str(path), ROOT)
+    assert guarded.admit(str(disk / "code" / "boat"), ADA) == disk / "code" / "boat"
+
+
 def test_admit_when_it_is_the_home_directory_then_it_is_refused(
     places: Places, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

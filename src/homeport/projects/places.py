@@ -24,7 +24,7 @@ class Places:
     Args:
         workspace_dir: Where workspaces are made, as `<user>/<project>`.
         roots: Directories under which a project may be opened by its path.
-        closed: Directories that hold the server's own secrets.
+        closed: The server's own files and directories, which no workspace may hold or lie in.
         development: An administrator may open any directory of the server's own user.
     """
 

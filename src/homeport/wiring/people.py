@@ -6,6 +6,8 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from homeport.eventlog import Eraser, EventLog
 from homeport.identity.access import Callers
 from homeport.identity.activity import Activity
@@ -21,6 +23,7 @@ from homeport.projects.policy import Limits
 from homeport.readers.history.activity import SessionActivity
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.websocket import Sockets
+from homeport.settings import ENV_FILE, Settings
 from homeport.wiring.house import House, every
 from homeport.wiring.secret import FOLLOW_S, SecretFollower, keyring_of, secret_file
 
@@ -85,10 +88,23 @@ async def projects(house: House) -> None:
         Places(
             workspace_dir=settings.workspace_path.resolve(),
             roots=tuple(_resolved(root) for root in settings.workspace_roots),
-            closed=(settings.data_path.resolve(),),
+            closed=servers_own(settings),
             development=settings.environment == "development",
         )
     )
+
+
+def servers_own(settings: Settings) -> tuple[Path, ...]:
+    """What no workspace may hold: the server's data, and the files that it obeys.
+
+    An agent writes in its workspace: a `.env` that it left in the directory where the server is
+    started would be the settings of the next start. So it is kept out of there also when absent.
+    """
+    own = [settings.data_path, settings.anchor_path, Path(ENV_FILE)]
+    database = make_url(settings.effective_database_url)
+    if database.get_backend_name() == "sqlite" and database.database:
+        own.append(Path(database.database).expanduser())
+    return tuple(path.resolve() for path in own)
 
 
 def _first_lines(first: FirstAdmin) -> list[tuple[str, str]]:

@@ -1,0 +1,24 @@
+"""What the server keeps for itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from homeport.settings import Settings
+from homeport.wiring.people import servers_own
+
+
+@pytest.mark.requirement("41")
+def test_files_when_the_server_obeys_them_then_they_are_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        database_url=f"sqlite:///{tmp_path}/rows/homeport.db",
+        audit_anchor_file=tmp_path / "kept" / "seals.jsonl",
+    )
+    names = {str(path.relative_to(tmp_path.resolve())) for path in servers_own(settings)}
+    assert names == {"data", ".env", "rows/homeport.db", "kept/seals.jsonl"}
