@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from homeport.eventlog.catalogue import decode
 from homeport.eventlog.catalogue.project import ProjectCreated
+from homeport.kernel.http.pagination import encode_cursor
 from homeport.kernel.ids import new_id
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
@@ -188,7 +189,9 @@ async def test_list_when_paged_then_cursor_and_offset_visit_each_once(door: Door
     assert first["total"] == 5
     assert (first["limit"], first["offset"]) == (2, 0)
     assert [row["id"] for row in by_offset["projects"]] == ids[::-1][2:]
-    assert (await door.call("ada", "GET", "?cursor=nonsense")).code == "page.bad-cursor"
+    for cursor in ("nonsense", encode_cursor("\0"), encode_cursor(ids[0], 1)):
+        refused = await door.call("ada", "GET", f"?cursor={cursor}")
+        assert (refused.status, refused.code) == (400, "page.bad-cursor")
 
 
 async def test_list_when_shape_is_array_then_it_is_bare_and_in_both_spellings(door: Door) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, String, cast, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.identity.errors import AccountNotFound
 from homeport.identity.models import User
 from homeport.identity.names import folded
 from homeport.identity.service.erase import IS_ERASED
+from homeport.kernel.http.listing import newest
+from homeport.kernel.http.pagination import Page, PageRequest
 from homeport.kernel.ids import is_id
 
-MOST_COUNTED: Final = 10_000
 STATUSES: Final = ("active", "disabled", "deleted")
 
 
@@ -35,19 +35,14 @@ class Wanted:
 
 
 async def page_of_accounts(
-    session: AsyncSession, wanted: Wanted, *, limit: int, skip: int, after: str | None
-) -> Sequence[User]:
-    """The accounts that are asked for, the newest first."""
-    query = select(User).where(*_chosen(wanted)).order_by(User.id.desc())
-    if after is not None:
-        query = query.where(User.id < after)
-    return (await session.scalars(query.limit(limit).offset(skip))).all()
+    session: AsyncSession, wanted: Wanted, paging: PageRequest
+) -> Page[User]:
+    """The accounts that are asked for, the newest first.
 
-
-async def count_accounts(session: AsyncSession, wanted: Wanted) -> int:
-    """How many there are; one more than 10,000 stands for all that are more."""
-    few = select(User.id).where(*_chosen(wanted)).limit(MOST_COUNTED + 1).subquery()
-    return await session.scalar(select(func.count()).select_from(few)) or 0
+    Raises:
+        BadCursor: The cursor is not of this list.
+    """
+    return await newest(session, select(User).where(*_chosen(wanted)), User.id, paging)
 
 
 async def account_by_id(session: AsyncSession, user_id: str) -> User:

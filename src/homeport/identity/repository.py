@@ -14,6 +14,8 @@ from homeport.identity.models import ApiKey, Device, RefreshToken, SetupLink, Si
 from homeport.identity.names import folded
 from homeport.identity.roles import ADMIN
 from homeport.kernel import clock
+from homeport.kernel.http.listing import newest
+from homeport.kernel.http.pagination import Page, PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,30 +181,28 @@ async def find_device(session: AsyncSession, user_id: str, device_id: str) -> De
     return await session.scalar(query)
 
 
-async def list_devices(
-    session: AsyncSession, user_id: str, *, now: datetime, limit: int, skip: int, after: str | None
-) -> Sequence[Device]:
-    """The live sign-ins of `user_id`, the newest first."""
-    query = select(Device).where(*live_device(user_id, now)).order_by(Device.id.desc())
-    if after is not None:
-        query = query.where(Device.id < after)
-    return (await session.scalars(query.limit(limit).offset(skip))).all()
+async def page_of_devices(
+    session: AsyncSession, user_id: str, paging: PageRequest, *, now: datetime
+) -> Page[Device]:
+    """The live sign-ins of `user_id`, the newest first.
+
+    Raises:
+        BadCursor: The cursor is not of this list.
+    """
+    query = select(Device).where(*live_device(user_id, now))
+    return await newest(session, query, Device.id, paging)
 
 
-async def list_keys(
-    session: AsyncSession, user_id: str, *, now: datetime, limit: int, skip: int, after: str | None
-) -> Sequence[ApiKey]:
-    """The live keys of `user_id`, the newest first."""
-    query = select(ApiKey).where(*live_key(user_id, now)).order_by(ApiKey.id.desc())
-    if after is not None:
-        query = query.where(ApiKey.id < after)
-    return (await session.scalars(query.limit(limit).offset(skip))).all()
+async def page_of_keys(
+    session: AsyncSession, user_id: str, paging: PageRequest, *, now: datetime
+) -> Page[ApiKey]:
+    """The live keys of `user_id`, the newest first.
 
-
-async def count_devices(session: AsyncSession, user_id: str, *, now: datetime) -> int:
-    """How many live sign-ins `user_id` has."""
-    query = select(func.count()).select_from(Device).where(*live_device(user_id, now))
-    return await session.scalar(query) or 0
+    Raises:
+        BadCursor: The cursor is not of this list.
+    """
+    query = select(ApiKey).where(*live_key(user_id, now))
+    return await newest(session, query, ApiKey.id, paging)
 
 
 async def count_keys(session: AsyncSession, user_id: str, *, now: datetime) -> int:

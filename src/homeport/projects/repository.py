@@ -12,17 +12,16 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
-    func,
     or_,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.identity.models import User
+from homeport.kernel.http.listing import newest_rows
+from homeport.kernel.http.pagination import Page, PageRequest
 from homeport.projects.models import Project, ProjectMember
 from homeport.projects.roles import OWNER
-
-MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,36 +77,19 @@ async def find_personal(session: AsyncSession, user_id: str) -> Project | None:
     return await session.scalar(select(Project).where(_of(user_id), Project.is_personal))
 
 
-async def list_projects(
-    session: AsyncSession,
-    user_id: str,
-    *,
-    is_active: bool | None,
-    limit: int,
-    skip: int,
-    after: str | None,
-) -> list[Standing]:
+async def page_of_projects(
+    session: AsyncSession, user_id: str, paging: PageRequest, *, is_active: bool | None
+) -> Page[Standing]:
     """The projects that are open to this person, the newest first (ids are ordered by time).
 
     Args:
         is_active: Only those that are, or are not.
-        limit: Rows at most.
-        skip: Rows to pass over.
-        after: The id that the page before ended with.
+
+    Raises:
+        BadCursor: The cursor is not of this list.
     """
-    statement = _listed(user_id, is_active=is_active)
-    if after is not None:
-        statement = statement.where(Project.id < after)
-    statement = statement.order_by(Project.id.desc()).offset(skip).limit(limit)
-    rows = await session.execute(statement)
-    return [_standing(project, role, user_id) for project, role in rows]
-
-
-async def count_projects(session: AsyncSession, user_id: str, *, is_active: bool | None) -> int:
-    """How many there are, counted up to one more than 10,000."""
-    some = _listed(user_id, is_active=is_active).with_only_columns(Project.id)
-    few = some.limit(MOST_COUNTED + 1).subquery()
-    return await session.scalar(select(func.count()).select_from(few)) or 0
+    page = await newest_rows(session, _listed(user_id, is_active=is_active), Project.id, paging)
+    return page.of([_standing(project, role, user_id) for project, role in page.items])
 
 
 def _standing(project: Project, role: str | None, user_id: str) -> Standing:

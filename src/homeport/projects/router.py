@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, SignedIn
-from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.http.pagination import Paging
 from homeport.kernel.http.provide import provided
 from homeport.kernel.ids import new_id
 from homeport.projects import service
@@ -19,12 +19,7 @@ from homeport.projects.at_work import AtWork
 from homeport.projects.models import Project
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
-from homeport.projects.repository import (
-    MOST_COUNTED,
-    Standing,
-    count_projects,
-    list_projects,
-)
+from homeport.projects.repository import Standing, page_of_projects
 from homeport.projects.roles import OWNER
 from homeport.projects.schemas import (
     ProjectBody,
@@ -86,24 +81,8 @@ async def read_projects(
     shape: Annotated[Literal["array"] | None, Query(include_in_schema=False)] = None,
 ) -> ProjectPage | Response:
     """The projects that are open to the caller, the newest first."""
-    keys = paging.after(str)
     async with log.database.read() as session:
-        rows = await list_projects(
-            session,
-            caller.user_id,
-            is_active=is_active,
-            limit=paging.limit + 1,
-            skip=paging.skip,
-            after=keys[0] if keys else None,
-        )
-        total = await count_projects(session, caller.user_id, is_active=is_active)
-    page = paginate(
-        paging,
-        rows,
-        total=min(total, MOST_COUNTED),
-        key=lambda row: (row.project.id,),
-        total_capped=total > MOST_COUNTED,
-    )
+        page = await page_of_projects(session, caller.user_id, paging, is_active=is_active)
     views = [ProjectView.of(row) for row in page.items]
     if shape == "array":
         return Response(VIEWS.dump_json(views), media_type="application/json")

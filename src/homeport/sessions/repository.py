@@ -12,10 +12,11 @@ from homeport.dispatch.models import RunRow
 from homeport.dispatch.queue import IS_UNFINISHED
 from homeport.eventlog import lookup
 from homeport.kernel.db import ReadSession
+from homeport.kernel.http.listing import newest, newest_rows
+from homeport.kernel.http.pagination import Page, PageRequest
 from homeport.sessions.access import stream_of
 from homeport.sessions.models import ApprovalRow, SessionRow
 
-MOST_COUNTED = 10_000
 # Literals, so that the partial indexes of the runs fit.
 _RUNNING: ColumnElement[str] = literal_column("'running'", String)
 _WAITING: ColumnElement[str] = literal_column("'waiting'", String)
@@ -68,22 +69,15 @@ async def seen(session: ReadSession, session_id: str, *, active_since: datetime)
     return (await _with_heads(session, [(found[0], found[1])]))[0]
 
 
-async def list_sessions(
-    session: ReadSession, choice: Choice, *, limit: int, skip: int, after: str | None
-) -> list[Seen]:
-    """The chosen sessions, the newest first."""
+async def page_of_sessions(session: ReadSession, choice: Choice, paging: PageRequest) -> Page[Seen]:
+    """The chosen sessions, the newest first.
+
+    Raises:
+        BadCursor: The cursor is not of this list.
+    """
     query = select(SessionRow, _status(choice.active_since)).where(*_chosen(choice))
-    if after is not None:
-        query = query.where(SessionRow.id < after)
-    query = query.order_by(SessionRow.id.desc()).limit(limit).offset(skip)
-    rows = await session.execute(query)
-    return await _with_heads(session, [(row, status) for row, status in rows])
-
-
-async def count_sessions(session: ReadSession, choice: Choice) -> int:
-    """How many there are; one more than 10,000 stands for all that are more."""
-    few = select(SessionRow.id).where(*_chosen(choice)).limit(MOST_COUNTED + 1).subquery()
-    return await session.scalar(select(func.count()).select_from(few)) or 0
+    page = await newest_rows(session, query, SessionRow.id, paging)
+    return page.of(await _with_heads(session, [(row, status) for row, status in page.items]))
 
 
 async def sums(session: ReadSession, user_id: str, *, active_since: datetime) -> Sums:
@@ -100,27 +94,16 @@ async def sums(session: ReadSession, user_id: str, *, active_since: datetime) ->
     return Sums(count, int(active or 0), int(messages or 0), int(tokens or 0), float(cost or 0))
 
 
-async def list_approvals(
-    session: ReadSession,
-    user_id: str,
-    *,
-    status: str | None,
-    limit: int,
-    skip: int,
-    after: str | None,
-) -> list[ApprovalRow]:
-    """The user's questions, the newest first."""
+async def page_of_approvals(
+    session: ReadSession, user_id: str, paging: PageRequest, *, status: str | None
+) -> Page[ApprovalRow]:
+    """The user's questions, the newest first.
+
+    Raises:
+        BadCursor: The cursor is not of this list.
+    """
     query = select(ApprovalRow).where(*_asked(user_id, status))
-    if after is not None:
-        query = query.where(ApprovalRow.id < after)
-    query = query.order_by(ApprovalRow.id.desc()).limit(limit).offset(skip)
-    return list(await session.scalars(query))
-
-
-async def count_approvals(session: ReadSession, user_id: str, *, status: str | None) -> int:
-    """How many there are; one more than 10,000 stands for all that are more."""
-    few = select(ApprovalRow.id).where(*_asked(user_id, status)).limit(MOST_COUNTED + 1).subquery()
-    return await session.scalar(select(func.count()).select_from(few)) or 0
+    return await newest(session, query, ApprovalRow.id, paging)
 
 
 def total_tokens() -> ColumnElement[int]:

@@ -6,8 +6,7 @@ from fastapi import APIRouter
 
 from homeport.identity.access import SignedIn
 from homeport.identity.errors import KeyNotFound
-from homeport.identity.repository import count_keys, list_keys
-from homeport.identity.router.place import place_after
+from homeport.identity.repository import page_of_keys
 from homeport.identity.router.provided import AccountOwner, Live, Log
 from homeport.identity.schemas import KeyBody, KeyPage, KeyView, NewKeyView
 from homeport.identity.service.accounts import account_stream
@@ -18,7 +17,7 @@ from homeport.identity.service.api_keys import (
     revoke_key,
 )
 from homeport.kernel import clock
-from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.http.pagination import Paging
 from homeport.kernel.ids import is_id
 
 router = APIRouter(prefix="/v1/auth/api-keys", tags=["authentication"])
@@ -29,16 +28,7 @@ async def read_keys(caller: SignedIn, paging: Paging, log: Log) -> KeyPage:
     """The caller's live keys, the newest first."""
     now = clock.utc_now()
     async with log.database.read() as session:
-        rows = await list_keys(
-            session,
-            caller.user_id,
-            now=now,
-            limit=paging.limit + 1,
-            skip=paging.skip,
-            after=place_after(paging),
-        )
-        total = await count_keys(session, caller.user_id, now=now)
-    page = paginate(paging, rows, total=total, key=lambda row: (row.id,))
+        page = await page_of_keys(session, caller.user_id, paging, now=now)
     return KeyPage(api_keys=[KeyView.of(row) for row in page.items], **page.fields())
 
 

@@ -7,14 +7,13 @@ from starlette.requests import Request
 
 from homeport.identity.access import SignedIn
 from homeport.identity.errors import DeviceNotFound
-from homeport.identity.repository import count_devices, find_device, list_devices
-from homeport.identity.router.place import place_after
+from homeport.identity.repository import find_device, page_of_devices
 from homeport.identity.router.provided import AccountOwner, Live, Log, OwnDevices, Signed
 from homeport.identity.schemas import DeviceBody, DevicePage, DeviceView
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import revoke_device, set_signed_only
 from homeport.kernel import clock
-from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.http.pagination import Paging
 from homeport.kernel.ids import is_id
 
 router = APIRouter(prefix="/v1/auth/devices", tags=["authentication"])
@@ -25,16 +24,7 @@ async def read_devices(caller: SignedIn, paging: Paging, log: Log) -> DevicePage
     """The caller's live sign-ins, the newest first."""
     now = clock.utc_now()
     async with log.database.read() as session:
-        rows = await list_devices(
-            session,
-            caller.user_id,
-            now=now,
-            limit=paging.limit + 1,
-            skip=paging.skip,
-            after=place_after(paging),
-        )
-        total = await count_devices(session, caller.user_id, now=now)
-    page = paginate(paging, rows, total=total, key=lambda row: (row.id,))
+        page = await page_of_devices(session, caller.user_id, paging, now=now)
     return DevicePage(
         devices=[DeviceView.of(row, current=row.id == caller.device_id) for row in page.items],
         **page.fields(),

@@ -21,7 +21,6 @@ from homeport.identity.invitations.service import (
     revoke_invitation,
 )
 from homeport.identity.roles import permissions_of
-from homeport.identity.router.place import place_after
 from homeport.identity.router.provided import Log, Manager, Overseer, Registering
 from homeport.kernel.http.pagination import Paging, paginate
 
@@ -34,7 +33,7 @@ async def read_invitations(caller: Overseer, paging: Paging, log: Log) -> Invita
     del caller  # it may: that is all there is to know
     async with log.database.read() as session:
         rows = await list_invitations(
-            session, limit=paging.limit + 1, skip=paging.skip, after=place_after(paging)
+            session, limit=paging.limit + 1, skip=paging.skip, after=paging.after_id()
         )
         total = await count_invitations(session)
     page = paginate(paging, rows, total=total, key=lambda row: (row.id,))

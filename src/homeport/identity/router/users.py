@@ -7,14 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from homeport.identity.directory import (
-    MOST_COUNTED,
-    STATUSES,
-    Wanted,
-    account_by_id,
-    count_accounts,
-    page_of_accounts,
-)
+from homeport.identity.directory import STATUSES, Wanted, account_by_id, page_of_accounts
 from homeport.identity.directory_schemas import AccountChange, AccountPage, AccountView
 from homeport.identity.guard import unlock
 from homeport.identity.roles import ROLES
@@ -33,7 +26,6 @@ from homeport.kernel.http.pagination import (
     PageRequest,
     UseCursor,
     page_request,
-    paginate,
 )
 
 router = APIRouter(prefix="/v1/auth/users", tags=["users"])
@@ -71,21 +63,7 @@ async def read_users(
         chosen(status, STATUSES, param="status"), chosen(role, tuple(ROLES), param="role"), search
     )
     async with log.database.read() as session:
-        rows = await page_of_accounts(
-            session,
-            wanted,
-            limit=paging.limit + 1,
-            skip=paging.skip,
-            after=paging.after_id(),
-        )
-        total = await count_accounts(session, wanted)
-    page = paginate(
-        paging,
-        rows,
-        total=min(total, MOST_COUNTED),
-        total_capped=total > MOST_COUNTED,
-        key=lambda row: (row.id,),
-    )
+        page = await page_of_accounts(session, wanted, paging)
     return AccountPage(users=[AccountView.of(row) for row in page.items], **page.fields())
 
 

@@ -9,6 +9,8 @@ Paging = what a router takes; PageFields = what its page schema extends:
     rows = await list_projects(session, limit=paging.limit + 1, offset=paging.offset, after=keys)
     page = paginate(paging, rows, total=total, key=lambda row: (row.created_at, row.id))
     return ProjectPage(projects=[...page.items], **page.fields())
+
+What is keyed by ids alone goes by `kernel.http.listing`.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ LONGEST_CURSOR = 1_024
 
 Key = str | int | datetime
 T = TypeVar("T")
+U = TypeVar("U")
 A = TypeVar("A", str, int, datetime)
 B = TypeVar("B", str, int, datetime)
 
@@ -110,6 +113,10 @@ class Page(Generic[T]):
     total: int
     next_cursor: str | None
     total_capped: bool = False
+
+    def of(self, items: Sequence[U]) -> Page[U]:
+        """The same page with what was made of its rows."""
+        return Page(self.request, items, self.total, self.next_cursor, self.total_capped)
 
     def fields(self) -> dict[str, Any]:
         """The fields of `PageFields`."""

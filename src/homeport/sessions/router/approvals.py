@@ -10,10 +10,10 @@ from homeport.eventlog import lookup
 from homeport.identity.access import SignedIn
 from homeport.kernel.db import ReadSession
 from homeport.kernel.http.choice import chosen
-from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.http.pagination import Paging
 from homeport.sessions.access import approval_for, opened, stream_of
 from homeport.sessions.models import ApprovalRow
-from homeport.sessions.repository import MOST_COUNTED, count_approvals, list_approvals
+from homeport.sessions.repository import page_of_approvals
 from homeport.sessions.router.provided import Hands, Log, Tools
 from homeport.sessions.schemas import AnswerBody, ApprovalPage, ApprovalView
 from homeport.sessions.service.answer import answer, keep
@@ -33,22 +33,7 @@ async def read_approvals(
     """The caller's questions, the newest first."""
     wanted = chosen(status, STATUSES, param="status")
     async with log.database.read() as session:
-        rows = await list_approvals(
-            session,
-            caller.user_id,
-            status=wanted,
-            limit=paging.limit + 1,
-            skip=paging.skip,
-            after=paging.after_id(),
-        )
-        total = await count_approvals(session, caller.user_id, status=wanted)
-        page = paginate(
-            paging,
-            rows,
-            total=min(total, MOST_COUNTED),
-            total_capped=total > MOST_COUNTED,
-            key=lambda row: (row.id,),
-        )
+        page = await page_of_approvals(session, caller.user_id, paging, status=wanted)
         views = await _views(session, list(page.items), whole=False)
     return ApprovalPage(approvals=views, **page.fields())
 

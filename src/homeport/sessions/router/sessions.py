@@ -14,18 +14,11 @@ from homeport.kernel.db import idempotency
 from homeport.kernel.db.idempotency import Attempt
 from homeport.kernel.http.choice import chosen
 from homeport.kernel.http.idempotency_key import IdempotencyKey
-from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.http.pagination import Paging
 from homeport.kernel.ids import new_id
 from homeport.sessions.access import opened, session_for, stream_of
 from homeport.sessions.policy import SessionPolicy
-from homeport.sessions.repository import (
-    MOST_COUNTED,
-    Choice,
-    count_sessions,
-    list_sessions,
-    seen,
-    sums,
-)
+from homeport.sessions.repository import Choice, page_of_sessions, seen, sums
 from homeport.sessions.router.beginning import start_of
 from homeport.sessions.router.changes import apply_changes, checked
 from homeport.sessions.router.provided import (
@@ -116,21 +109,7 @@ async def read_sessions(
         search=search,
     )
     async with log.database.read() as session:
-        rows = await list_sessions(
-            session,
-            choice,
-            limit=paging.limit + 1,
-            skip=paging.skip,
-            after=paging.after_id(),
-        )
-        total = await count_sessions(session, choice)
-    page = paginate(
-        paging,
-        rows,
-        total=min(total, MOST_COUNTED),
-        total_capped=total > MOST_COUNTED,
-        key=lambda each: (each.row.id,),
-    )
+        page = await page_of_sessions(session, choice, paging)
     views = [SessionView.of(each) for each in page.items]
     return views if shape == "array" else SessionPage(sessions=views, **page.fields())
 
