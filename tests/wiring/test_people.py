@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+import homeport
 from homeport.settings import Settings
 from homeport.wiring.people import servers_own
 
@@ -20,5 +22,6 @@ def test_files_when_the_server_obeys_them_then_they_are_its_own(
         database_url=f"sqlite:///{tmp_path}/rows/homeport.db",
         audit_anchor_file=tmp_path / "kept" / "seals.jsonl",
     )
-    names = {str(path.relative_to(tmp_path.resolve())) for path in servers_own(settings)}
-    assert names == {"data", ".env", "rows/homeport.db", "kept/seals.jsonl"}
+    named = {"data", ".env", "rows/homeport.db", "kept/seals.jsonl"}
+    code = {Path(homeport.__file__).parent.resolve(), Path(sys.prefix).resolve()}
+    assert set(servers_own(settings)) == {tmp_path.resolve() / name for name in named} | code

@@ -72,7 +72,10 @@ class Places:
             detail = "The path must lie under one of the server's WORKSPACE_ROOTS."
             raise PathRefused(detail, param=param)
         if self._is_ours(place):
-            detail = "The path overlaps what is the server's own, or is a whole home directory."
+            detail = (
+                "The path overlaps what is the server's own (its data, its code, the directory in "
+                "which it was started), or is a whole home directory."
+            )
             raise PathRefused(detail, param=param)
         try:
             found = place.stat()

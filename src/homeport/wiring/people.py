@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import make_url
 
+import homeport
 from homeport.eventlog import Eraser, EventLog
 from homeport.identity.access import Callers
 from homeport.identity.activity import Activity
@@ -95,12 +97,14 @@ async def projects(house: House) -> None:
 
 
 def servers_own(settings: Settings) -> tuple[Path, ...]:
-    """What no workspace may hold: the server's data, and the files that it obeys.
+    """What no workspace may hold: the server's data, its code, and the files that it obeys.
 
     An agent writes in its workspace: a `.env` that it left in the directory where the server is
     started would be the settings of the next start. So it is kept out of there also when absent.
     """
-    own = [settings.data_path, settings.anchor_path, Path(ENV_FILE)]
+    own = [settings.data_path, settings.anchor_path, Path(ENV_FILE), Path(homeport.__file__).parent]
+    if sys.prefix != sys.base_prefix:  # a virtual environment, with all that is imported
+        own.append(Path(sys.prefix))
     database = make_url(settings.effective_database_url)
     if database.get_backend_name() == "sqlite" and database.database:
         own.append(Path(database.database).expanduser())
