@@ -92,7 +92,7 @@ def url() -> Iterator[str]:
         max_request_size=LIMIT,
         rate_limit_enabled=False,
         trusted_hosts=("*.example.com", "home.test"),
-        cors_origins=("https://app.test", "null"),
+        cors_origins=("https://app.test",),
     )
     app = FastAPI(middleware=layers(settings), openapi_url=None)
     install_error_handlers(app)
