@@ -16,7 +16,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends
@@ -25,7 +24,6 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from homeport.identity.asking import asking, ordinary
-from homeport.identity.denials import Denials
 from homeport.identity.errors import (
     AmbiguousCredential,
     CredentialRefused,
@@ -33,8 +31,8 @@ from homeport.identity.errors import (
     ScopeRequired,
 )
 from homeport.identity.roles import PERMISSIONS, roles_with
+from homeport.identity.whose import WHOSE, Owner
 from homeport.kernel.errors import Unauthenticated
-from homeport.kernel.http.errors import FORBIDDEN
 from homeport.kernel.http.middleware.rates import count_account, count_nobody
 from homeport.kernel.http.provide import services_of
 
@@ -66,6 +64,11 @@ class Caller:
     def actor(self) -> str:
         """The caller's name in the log."""
         return f"user:{self.user_id}"
+
+    @property
+    def owner(self) -> Owner:
+        """The account, for whatever the caller is refused."""
+        return Owner(self.user_id, self.device_id, self.api_key_id, proven=True)
 
     def require(self, permission: str) -> None:
         """Checks one permission.
@@ -218,16 +221,9 @@ async def _recognised(connection: HTTPConnection, bearer: str | None, key: str |
     except CredentialRefused:
         await count_nobody(connection.scope)
         raise
-    note_denials(connection, caller)
+    connection.scope[WHOSE] = caller.owner
     await count_account(connection.scope, caller.user_id)
     return caller
-
-
-def note_denials(connection: HTTPConnection, caller: Caller) -> None:
-    """Has what `caller` is refused on `connection` noted on the account."""
-    denials = services_of(connection).find(Denials)
-    if denials is not None:
-        connection.scope[FORBIDDEN] = partial(denials.note, connection.scope, caller.user_id)
 
 
 async def _signed_in(

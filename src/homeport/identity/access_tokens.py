@@ -36,7 +36,7 @@ class VerifiedToken:
 
 
 class AccessTokens:
-    """Signs and verifies; remembers what it verified until it expires or a key is withdrawn.
+    """Signs and verifies; remembers what it verified lately until a key is withdrawn.
 
     Args:
         issuer: The `iss` of every token; the same on all nodes.
@@ -94,6 +94,17 @@ class AccessTokens:
         Raises:
             CredentialRefused: It is malformed, foreign, forged, not yet or no longer valid.
         """
+        verified = self.signed(token)
+        if verified.expires_at <= clock.utc_now():
+            raise CredentialRefused("The access token has expired: refresh it.")
+        return verified
+
+    def signed(self, token: str) -> VerifiedToken:
+        """What `token` says, if this server signed it, however long ago: it proves nobody.
+
+        Raises:
+            CredentialRefused: It is malformed, foreign, forged or not yet valid.
+        """
         if self._verified_epoch != self._keys.epoch:
             self._verified.clear()
             self._verified_epoch = self._keys.epoch
@@ -106,9 +117,6 @@ class AccessTokens:
                 self._verified.popitem(last=False)
         else:
             self._verified.move_to_end(fingerprint)
-        if verified.expires_at <= clock.utc_now():
-            del self._verified[fingerprint]
-            raise CredentialRefused("The access token has expired: refresh it.")
         return verified
 
     def _verify(self, token: str) -> VerifiedToken:

@@ -15,11 +15,12 @@ from typing import Annotated
 from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
-from homeport.identity.access import Caller, bearer_header, identified, key_header, note_denials
+from homeport.identity.access import Caller, bearer_header, identified, key_header
 from homeport.identity.asking import asking
 from homeport.identity.errors import AmbiguousCredential, OriginMissing
 from homeport.identity.roles import API_READ
 from homeport.identity.tickets import StreamTickets
+from homeport.identity.whose import WHOSE
 from homeport.kernel.http.provide import services_of
 
 
@@ -56,7 +57,7 @@ async def _ticket_holder(connection: HTTPConnection, ticket: str) -> Caller:
     tickets = services_of(connection).get(StreamTickets)
     session_id: str | None = connection.path_params.get("session_id")
     caller = await tickets.redeem(ticket, session_id=session_id, origin=origin)
-    note_denials(connection, caller)
+    connection.scope[WHOSE] = caller.owner
     return caller
 
 

@@ -13,6 +13,7 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Callers, RequestSignatures
 from homeport.identity.access_tokens import AccessTokens
 from homeport.identity.authenticator import Authenticator
+from homeport.identity.denials import Denials
 from homeport.identity.factors import pending
 from homeport.identity.factors.guessing import CodeGuard
 from homeport.identity.factors.totp import Totp
@@ -35,6 +36,7 @@ from homeport.identity.signing_keys import SigningKeys
 from homeport.identity.tickets import StreamTickets, remove_expired
 from homeport.kernel import clock
 from homeport.kernel.crypto import KeyRing
+from homeport.kernel.http.refusals import Refusals
 
 UPKEEP_S: Final = 30.0
 
@@ -103,6 +105,7 @@ class Identity:
         self.code_guard = CodeGuard(log, keyring, per_minute=options.guessing.per_minute)
         self.pairing_guard = PairingGuard(log, keyring, per_minute=options.guessing.per_minute)
         self.callers = Authenticator(log.database, self.tokens)
+        self.denials = Denials(log, self.tokens)
         self.signatures = Signatures(
             log.database, origin=options.origin, critical=options.signed_critical
         )
@@ -117,6 +120,8 @@ class Identity:
             Callers: self.callers,
             Authenticator: self.callers,
             AccessTokens: self.tokens,
+            Denials: self.denials,
+            Refusals: self.denials,
             SigningKeys: self.signing_keys,
             TokenMint: self.mint,
             RefreshCookies: self.cookies,

@@ -85,7 +85,7 @@ class RefreshCookies:
 
     def drop_from(self, scope: Scope) -> None:
         """Takes the cookie away from a browser that has one; it is not looked at."""
-        if _values(scope):
+        if cookies_in(scope):
             self._set(scope, "", 0)
 
     def _set(self, scope: Scope, value: str, seconds: int) -> None:
@@ -144,7 +144,7 @@ async def _presented(connection: HTTPConnection) -> str | None:
     """
     if "authorization" in connection.headers or "x-api-key" in connection.headers:
         return None
-    values = _values(connection.scope)
+    values = cookies_in(connection.scope)
     if not values:
         return None
     cookies: RefreshCookies = services_of(connection).get(RefreshCookies)
@@ -157,7 +157,7 @@ async def _presented(connection: HTTPConnection) -> str | None:
 CookieToken = Annotated[str | None, Depends(_presented)]
 
 
-def _values(scope: Scope) -> list[str]:
+def cookies_in(scope: Scope) -> list[str]:
     """Every value that the request's cookies give our name; by name, exactly (RFC 6265 4.2)."""
     pairs = b"; ".join(headers_named(scope, b"cookie")).decode("latin-1").split(";")
     named = [pair.strip().partition("=") for pair in pairs]

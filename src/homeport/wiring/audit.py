@@ -62,8 +62,7 @@ async def audit(house: House) -> None:
         verifier = Verifier(log, question, node=node, holder=holder, hours=hours)
         pace = min(VERIFY_STEP_S, hours * 3_600)
         house.chore("audit.verify", every(pace, verifier.step))
-    denials = Denials(house.get(EventLog))
-    house.provide(denials)
+    denials: Denials = house.get(Denials)
     # Not a drain: while others drain, requests are still refused.
     house.rooms.push_async_callback(denials.close)
     house.chore("audit.denials", every(WRITE_S, denials.write))

@@ -309,6 +309,37 @@ async def test_device_when_critical_routes_are_signed_then_its_policy_can_be_end
         assert (told.status, told.json["signed_only"]) == (200, wanted)
 
 
+@pytest.mark.requirement("62")
+async def test_sign_ins_when_critical_routes_are_signed_then_a_key_ends_all_with_a_signature_only(
+    strict_door: Door,
+) -> None:
+    door, signer, path = strict_door, Signer(), "/v1/auth/logout-all"
+    ada = await door.register("ada")
+    assert (await enrol(door, ada.access, signer)).status == 201
+    by_key = await door.call("POST", path, token=ada.api_key)
+    assert (by_key.status, by_key.code) == (401, "auth.signature-required")
+    assert (await door.me(ada.access)).status == 200
+    signed = signer.sign("POST", path, bearer(ada.api_key))
+    assert (await send(door, "POST", path, signed)).status == 200
+    assert (await door.me(ada.access)).status == 401
+    replayed = await send(door, "POST", path, signed)
+    assert (replayed.status, replayed.code) == (401, "auth.signature-refused")
+    again = (await door.login("ada")).json["access_token"]
+    assert (await door.call("POST", path, token=again)).status == 200  # ends itself, too
+    assert (await door.me(again)).status == 401
+
+
+async def test_sign_ins_when_the_credential_signs_everything_then_none_ends_without(
+    door: Door, holder: Holder
+) -> None:
+    for path in ("/v1/auth/logout", "/v1/auth/logout-all"):
+        refused = await door.call("POST", path, token=holder.key)
+        assert (refused.status, refused.code) == (401, "auth.signature-required")
+        signed = holder.signer.sign("POST", path, bearer(holder.key))
+        assert (await send(door, "POST", path, signed)).status == 200
+    assert (await door.me(holder.person.access)).status == 401
+
+
 async def test_server_when_critical_routes_are_signed_then_no_socket_is_a_way_around(
     make_server: MakeServer,
 ) -> None:

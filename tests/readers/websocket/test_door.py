@@ -93,6 +93,38 @@ async def test_handshake_when_nobody_is_known_to_call_then_it_is_refused(server:
             pass
 
 
+@pytest.mark.requirement("32", "60")
+async def test_handshake_when_refused_though_its_credential_is_known_then_the_account_is_told(
+    server: Server,
+) -> None:
+    async with admin_of(server) as admin:
+        eve = await admin.somebody_else()
+        session_id, ticket = await eve.session(), await eve.ticket()
+        foreign = {**eve.headers, "Origin": "http://evil.example"}
+        for path, headers, code in (
+            ("/v1/ws", foreign, "request.origin-refused"),
+            (f"/v1/ws?ticket={ticket}", {}, "auth.origin-missing"),
+            (
+                f"/v1/sessions/{session_id}/ws?ticket={ticket}",
+                {"Origin": server.base_url},
+                "auth.ticket-refused",
+            ),
+        ):
+            refused = await refusal(server.base_url, path, headers)
+            assert refused.code == code
+        async with asyncio.timeout(30):
+            while len(found := (await eve.get("/v1/audit/me?kind=access.denied"))["events"]) < 3:
+                await asyncio.sleep(0.05)
+        told = {(each["payload"]["code"], each["payload"]["route"]) for each in found}
+        assert told == {
+            ("request.origin-refused", "WS"),  # before it is looked at where it leads
+            ("auth.origin-missing", "WS /v1/ws"),
+            ("auth.ticket-refused", "WS /v1/sessions/{session_id}/ws"),
+        }
+        assert {each["actor"] for each in found} == {"system"}
+        assert ticket not in str(found)
+
+
 @pytest.mark.requirement("22", "32")
 async def test_socket_when_its_key_expires_then_it_ends_and_another_key_resumes(
     server: Server,

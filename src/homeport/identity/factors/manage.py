@@ -10,6 +10,7 @@ from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.factor import (
     FactorMethod,
     RecoveryCodesCreated,
+    SecondFactorRefused,
     SecondFactorsReset,
     TotpEnabled,
     TotpRemoved,
@@ -21,11 +22,10 @@ from homeport.identity.factors.errors import (
     TotpNotFound,
     TotpSetupNotFound,
 )
-from homeport.identity.factors.proof import methods_of
+from homeport.identity.factors.proof import ShownCode, methods_of
 from homeport.identity.factors.recovery import COUNT, remove_codes, replace_codes
 from homeport.identity.factors.step_up import mark_verified
 from homeport.identity.factors.totp import Totp, find_setup, has_totp, remove_totp
-from homeport.identity.guard import Attempt
 from homeport.identity.passkeys.models import Passkey
 from homeport.identity.passkeys.service import list_passkeys
 from homeport.identity.service.devices import revoke_devices
@@ -35,25 +35,26 @@ _REASON: Final = "factors-changed"
 
 
 async def enable_totp(
-    unit: Unit, totp: Totp, *, caller: Caller, code: str, guess: Attempt
-) -> list[str] | None:
+    unit: Unit, totp: Totp, *, caller: Caller, shown: ShownCode, address: str | None
+) -> list[str] | CodeRefused | None:
     """Makes the authenticator app count from now on; see `factor_added` for what it returns.
 
-    Args:
-        guess: What the code was counted as.
+    A code that the app does not show is recorded: that refusal is returned, to be committed.
 
     Raises:
         TotpSetupNotFound: None waits to be confirmed.
-        CodeRefused: The app does not show this code.
     """
     now = clock.utc_now()
     setup = await find_setup(unit.session, caller.user_id, now=now)
     if setup is None:
         raise TotpSetupNotFound
-    if not await totp.confirm(unit.session, setup, code=code, now=now):
-        raise CodeRefused("Is the phone's clock right? Codes change every 30 seconds.")
-    await guess.succeeded(unit.session)
-    unit.append(f"account:{caller.user_id}", TotpEnabled(), actor=caller.actor)
+    stream = f"account:{caller.user_id}"
+    if not await totp.confirm(unit.session, setup, code=shown.code, now=now):
+        refused = SecondFactorRefused(method="totp", purpose=shown.purpose, address=address)
+        unit.append(stream, refused, actor="system")
+        return CodeRefused("Is the phone's clock right? Codes change every 30 seconds.")
+    await shown.guess.succeeded(unit.session)
+    unit.append(stream, TotpEnabled(), actor=caller.actor)
     return await factor_added(unit, caller=caller)
 
 

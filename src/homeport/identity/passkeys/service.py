@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import Scope
 
 from homeport.eventlog import EventLog, Unit
 from homeport.eventlog.catalogue.passkey import PasskeyAdded, PasskeyMistrusted, PasskeyRemoved
@@ -26,6 +27,7 @@ from homeport.identity.passkeys.errors import (
     TooManyPasskeys,
 )
 from homeport.identity.passkeys.models import Passkey
+from homeport.identity.whose import concern
 from homeport.kernel import clock
 from homeport.kernel.ids import new_id
 
@@ -118,11 +120,14 @@ async def made_by(
 
 
 async def proven(
-    log: EventLog, party: RelyingParty, credential: dict[str, Any], *, port: int
+    log: EventLog, party: RelyingParty, credential: dict[str, Any], *, port: int, scope: Scope
 ) -> tuple[Passkey, int]:
     """The passkey that has answered a challenge of ours, and what its counter says.
 
     The challenge is used up, whatever else is right or wrong.
+
+    Args:
+        scope: The request that shows it; what is refused of it concerns the passkey's owner.
 
     Raises:
         PasskeyRefused: It proves nobody.
@@ -143,6 +148,8 @@ async def proven(
             passkey = await session.scalar(
                 select(Passkey).where(Passkey.credential_id == credential_id)
             )
+        if passkey is not None:
+            concern(scope, passkey.user_id)
         if not fresh or passkey is None:
             raise PasskeyRefused
         count = asserted(party, credential, passkey, challenge=challenge, port=port)

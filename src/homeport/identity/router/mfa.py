@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from fastapi import APIRouter
+from starlette.requests import Request
 
 from homeport.identity.access import SignedIn
 from homeport.identity.factors import pending
@@ -48,6 +49,7 @@ from homeport.identity.schemas import SignInView, UserView
 from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.sign_in import SignedInAs
 from homeport.identity.visit import VisitOf
+from homeport.identity.whose import concern
 from homeport.kernel import clock
 
 router = APIRouter(prefix="/v1/auth/mfa", tags=["second factors"])
@@ -70,6 +72,7 @@ async def read_factors(caller: SignedIn, log: Log) -> FactorsView:
 @router.post("/verify")
 async def verify(
     body: SecondFactorBody,
+    request: Request,
     *,
     guard: GuardingCodes,
     log: Log,
@@ -83,6 +86,7 @@ async def verify(
         begun = await pending.find(session, body.mfa_token, now=clock.utc_now())
     if begun is None:
         raise PendingSignInRefused
+    concern(request.scope, begun.user_id)
     guess = await guard.admit(subject=begun.user_id, address=visit.address)
     shown = ShownCode(body.method, body.code, "sign-in", guess)
     async with log.unit(account_stream(begun.user_id)) as unit:
@@ -95,6 +99,7 @@ async def verify(
 @router.post("/step-up")
 async def step_up(
     body: StepUpBody | PasskeyStepUpBody,
+    request: Request,
     *,
     caller: SignedIn,
     guard: GuardingCodes,
@@ -111,7 +116,7 @@ async def step_up(
         if not await methods_of(session, caller.user_id):
             raise NoSecondFactor
     if isinstance(body, PasskeyStepUpBody):
-        passkey, count = await proven(log, party, body.credential, port=port)
+        passkey, count = await proven(log, party, body.credential, port=port, scope=request.scope)
         if passkey.user_id != caller.user_id:
             raise PasskeyRefused
         prove = partial(prove_passkey, passkey=passkey, count=count)
@@ -153,7 +158,10 @@ async def confirm_totp(
     """Confirms the app with its code; the first second factor signs every other device out."""
     guess = await guard.admit(subject=caller.user_id, address=visit.address)
     async with log.unit(account_stream(caller.user_id)) as unit:
-        codes = await enable_totp(unit, apps, caller=caller, code=body.code, guess=guess)
+        shown = ShownCode("totp", body.code, "setup", guess)
+        codes = await enable_totp(unit, apps, caller=caller, shown=shown, address=visit.address)
+    if isinstance(codes, CodeRefused):
+        raise codes
     live.forget_user(caller.user_id)
     return TotpConfirmedView(recovery_codes=codes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.requests import Request
 
 from homeport.identity.access import SignedIn
 from homeport.identity.errors import AccountDisabled
@@ -99,6 +100,7 @@ async def begin_login(log: Log, party: Party, visit: VisitOf) -> PasskeyOptionsV
 @router.post("/login/verify")
 async def finish_login(
     body: LoginPasskeyBody,
+    request: Request,
     *,
     log: Log,
     mint: Mint,
@@ -108,7 +110,7 @@ async def finish_login(
     hand: HandOver,
 ) -> SignInView:
     """Signs in: a passkey that has verified its owner is both factors."""
-    passkey, count = await proven(log, party, body.credential, port=port)
+    passkey, count = await proven(log, party, body.credential, port=port, scope=request.scope)
     async with log.unit(account_stream(passkey.user_id)) as unit:
         user = await get_account(unit.session, passkey.user_id)
         if not user.is_active:

@@ -14,7 +14,7 @@ from homeport.identity.models import Device
 from homeport.identity.opaque import ParsedRefresh, parse_refresh
 from homeport.identity.refresh_cookie import CookieToken, Handing
 from homeport.identity.repository import find_refresh, get_account
-from homeport.identity.router.provided import Cookies, Live, Log, Mint
+from homeport.identity.router.provided import Cookies, Live, Log, Mint, Signed
 from homeport.identity.schemas import (
     CSRFView,
     DoneView,
@@ -28,6 +28,7 @@ from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import revoke_device, revoke_devices
 from homeport.identity.service.refresh import rotate
 from homeport.identity.visit import VisitOf
+from homeport.identity.whose import concern
 from homeport.kernel.http.middleware.rates import count_nobody, count_token
 
 router = APIRouter(prefix="/v1/auth", tags=["authentication"])
@@ -37,7 +38,7 @@ router = APIRouter(prefix="/v1/auth", tags=["authentication"])
 async def read_csrf_token(request: Request, text: CookieToken, log: Log, keep: Cookies) -> CSRFView:
     """What a page of this server sends as `X-CSRF-Token` when it refreshes by its cookie."""
     keep.check_page(request.scope)
-    _, device = await _issued(log, text)
+    _, device = await _issued(log, text, request.scope)
     return CSRFView(csrf_token=keep.csrf_token(device.id))
 
 
@@ -58,7 +59,7 @@ async def refresh(
     A page of this server sends no body: its cookie has the token and gets the next one.
     """
     given = None if body is None else body.refresh_token
-    presented, device = await _issued(log, given or cookie, counted_in=request.scope)
+    presented, device = await _issued(log, given or cookie, request.scope, counted=True)
     if given is None:
         keep.check_token(request.scope, device.id)
     user_id = device.user_id
@@ -85,7 +86,9 @@ async def logout(
     """Signs out: the caller's own device, and the one that a given refresh token belongs to."""
     text = body.refresh_token if isinstance(body, LogoutBody) else body
     ending = {
-        device for device in (caller.device_id, await _own_device(log, caller, text)) if device
+        device
+        for device in (caller.device_id, await _own_device(log, caller, text, request.scope))
+        if device
     }
     async with log.unit(account_stream(caller.user_id)) as unit:
         for device_id in sorted(ending):
@@ -102,8 +105,12 @@ async def logout(
 
 
 @router.post("/logout-all")
-async def logout_all(caller: SignedIn, log: Log, live: Live) -> DoneView:
-    """Signs every device of the caller out; API keys stay."""
+async def logout_all(
+    request: Request, caller: SignedIn, log: Log, live: Live, signatures: Signed
+) -> DoneView:
+    """Signs every device of the caller out, the one that asks too; API keys stay."""
+    if caller.device_id is None:  # a key outlasts it: whoever stole one could do it for ever
+        await signatures.require_of_critical(request, caller)
     async with log.unit(account_stream(caller.user_id)) as unit:
         count = await revoke_devices(
             unit, user_id=caller.user_id, reason="logout-all", actor=caller.actor
@@ -139,13 +146,14 @@ async def verify_token(
 
 
 async def _issued(
-    log: Log, text: str | None, *, counted_in: Scope | None = None
+    log: Log, text: str | None, scope: Scope, *, counted: bool = False
 ) -> tuple[ParsedRefresh, Device]:
     """A refresh token that this server has issued, in whatever state, and its device.
 
     Args:
-        counted_in: The request that uses the token, which has a limit of its own; one that was
-            never issued counts as nobody's.
+        scope: The request that shows it; what is refused of it concerns the device's owner.
+        counted: It uses the token, which has a limit of its own; one that was never issued counts
+            as nobody's.
 
     Raises:
         RefreshRefused: It is none, or there is none.
@@ -153,23 +161,24 @@ async def _issued(
     """
     presented = None if text is None else parse_refresh(text)
     if presented is not None:
-        if counted_in is not None:
-            await count_token(counted_in, presented.token_id)
+        if counted:
+            await count_token(scope, presented.token_id)
         async with log.database.read() as session:
             found = await find_refresh(session, presented.token_id, presented.secret_hash)
         if found is not None:
+            concern(scope, found[1].user_id, device_id=found[1].id)
             return presented, found[1]
-    if counted_in is not None:
-        await count_nobody(counted_in)
+    if counted:
+        await count_nobody(scope)
     raise RefreshRefused
 
 
-async def _own_device(log: Log, caller: Caller, text: str | None) -> str | None:
+async def _own_device(log: Log, caller: Caller, text: str | None, scope: Scope) -> str | None:
     """The caller's device that a refresh token belongs to; a foreign one ends nothing."""
     if text is None:
         return None
     try:
-        _, device = await _issued(log, text)
+        _, device = await _issued(log, text, scope)
     except RefreshRefused:
         return None
     return device.id if device.user_id == caller.user_id else None

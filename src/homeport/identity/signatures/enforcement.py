@@ -59,6 +59,20 @@ CRITICAL: Final = frozenset(
 """What the setting `REQUEST_SIGNATURES=critical` is about."""
 
 
+def refuse_unsigned(caller: Caller, *, route: str, critical: bool) -> None:
+    """Refuses what cannot carry a signature, as a frame of a WebSocket, where one is wanted.
+
+    Args:
+        route: What does the same over HTTP, and can be signed.
+        critical: Critical routes want a signature of everybody.
+
+    Raises:
+        SignatureRequired: It is wanted of this caller.
+    """
+    if caller.signed_only or (critical and route in CRITICAL):
+        raise SignatureRequired(f"Send {route}, signed.")
+
+
 class Signatures(RequestSignatures):
     """The one implementation of `RequestSignatures`.
 
@@ -106,15 +120,6 @@ class Signatures(RequestSignatures):
             SignatureRefused: It does not hold, or was seen before.
         """
         await self._check(connection, caller, {thumbprint_of(public_key): public_key})
-
-    def refuse_unsigned(self, caller: Caller, *, instead: str) -> None:
-        """Refuses a critical act that cannot carry a signature where one is wanted.
-
-        Raises:
-            SignatureRequired: It is wanted of this caller.
-        """
-        if self.critical or caller.signed_only:
-            raise SignatureRequired(f"Send {instead}, signed.")
 
     async def _check(
         self, connection: HTTPConnection, caller: Caller, keys: dict[str, bytes]

@@ -21,14 +21,12 @@ from starlette.types import Receive, Scope, Send
 
 from homeport.kernel import errors
 from homeport.kernel.http.documents import MEDIA_TYPE
+from homeport.kernel.http.refusals import tell
 from homeport.kernel.ids import new_id
 
 LONGEST_INSTANCE = 256
 LONGEST_WORD = 120
 MOST_DETAILS = 50
-
-FORBIDDEN = "homeport.forbidden"
-"""Member of a scope: called with the `Forbidden` by which a request or command is answered."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -98,7 +96,11 @@ def face_of(error: errors.HomeportError) -> Face:
 
 
 def error_document(error: errors.HomeportError, scope: Scope) -> dict[str, Any]:
-    """The document of DESIGN section 5 for `error`, raised by the request of `scope`."""
+    """The document of DESIGN section 5 for `error`, by which the request of `scope` is answered.
+
+    Whatever is refused is refused with one, so this is where refusals are told.
+    """
+    tell(error, scope)
     face = face_of(error)
     members = dict(error.members)
     details = members.pop("details", [])
@@ -135,12 +137,6 @@ def error_response(error: errors.HomeportError, scope: Scope) -> Response:
         headers=headers,
         media_type=MEDIA_TYPE,
     )
-
-
-def note_forbidden(error: Exception, scope: Scope) -> None:
-    """Tells `FORBIDDEN` of `error`, by which something in `scope` is answered, if it is one."""
-    if isinstance(error, errors.Forbidden) and (note := scope.get(FORBIDDEN)):
-        note(error)
 
 
 def known_failure(error: Exception, scope: Scope) -> errors.HomeportError:
@@ -196,7 +192,6 @@ async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
 
 
 async def _on_homeport_error(connection: HTTPConnection, error: Exception) -> Response:
-    note_forbidden(error, connection.scope)
     return failure_response(error, connection.scope)
 
 

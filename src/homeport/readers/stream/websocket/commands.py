@@ -8,7 +8,7 @@ document. A command that changes something is the route of the same meaning, cal
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import orjson
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
@@ -18,12 +18,11 @@ from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller
 from homeport.identity.roles import API_WRITE
-from homeport.identity.signatures.enforcement import Signatures
+from homeport.identity.signatures.enforcement import Signatures, refuse_unsigned
 from homeport.kernel.errors import Unprocessable
 from homeport.kernel.http.errors import (
     error_document,
     known_failure,
-    note_forbidden,
     unprocessable,
 )
 from homeport.kernel.http.strict_json import check_json
@@ -54,30 +53,35 @@ class Unsubscribe(Body):
 
 
 class SendMessage(NewMessage):
-    """`POST /v1/sessions/{session_id}/messages`."""
+    """A message to a session."""
 
+    route: ClassVar[str] = "POST /v1/sessions/{session_id}/messages"
     type: Literal["message.send"]
     id: CommandId
     session_id: str
 
 
 class StopRun(Body):
-    """`POST /v1/runs/{run_id}/stop`."""
+    """Stop a run."""
 
+    route: ClassVar[str] = "POST /v1/runs/{run_id}/stop"
     type: Literal["run.stop"]
     id: CommandId
     run_id: str
 
 
 class DecideApproval(AnswerBody):
-    """`POST /v1/approvals/{approval_id}`."""
+    """Answer a question of the agent."""
 
+    route: ClassVar[str] = "POST /v1/approvals/{approval_id}"
     type: Literal["approval.decide"]
     id: CommandId
     approval_id: str
 
 
-Command = Subscribe | Unsubscribe | SendMessage | StopRun | DecideApproval
+Change = SendMessage | StopRun | DecideApproval
+"""What changes something; `route` does the same over HTTP."""
+Command = Subscribe | Unsubscribe | Change
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
 
 
@@ -90,14 +94,15 @@ class Commands:
     tools: Registry
     signatures: Signatures | None
 
-    async def perform(
-        self, caller: Caller, command: SendMessage | StopRun | DecideApproval
-    ) -> BaseModel:
+    async def perform(self, caller: Caller, command: Change) -> BaseModel:
         """What the route answers.
 
         Raises:
+            SignatureRequired: The route wants a signature of this caller; a frame carries none.
             HomeportError: As the route does.
         """
+        critical = self.signatures is not None and self.signatures.critical
+        refuse_unsigned(caller, route=command.route, critical=critical)
         caller.require(API_WRITE)
         match command:
             case SendMessage():
@@ -116,9 +121,6 @@ class Commands:
                     dispatcher=self.dispatcher,
                 )
             case DecideApproval():
-                if self.signatures is not None:
-                    instead = f"POST /v1/approvals/{command.approval_id}"
-                    self.signatures.refuse_unsigned(caller, instead=instead)
                 return await answer_approval(
                     approval_id=command.approval_id,
                     body=command,
@@ -149,6 +151,13 @@ def id_of(message: Any) -> str | None:
     return None
 
 
+def is_following(message: Any) -> bool:
+    """Whether `message` begins or ends a stream, and counts as one that is opened."""
+    if not isinstance(message, dict):
+        return False
+    return cast("dict[str, Any]", message).get("type") in {"subscribe", "unsubscribe"}
+
+
 def read_command(message: Any) -> Command:
     """The command that `message` is.
 
@@ -172,7 +181,6 @@ def ack(command: Command, result: BaseModel | dict[str, Any]) -> bytes:
 
 def refusal(error: Exception, scope: Scope, command_id: str | None) -> bytes:
     """The answer to a command that was not: the error document, with `error` as its type."""
-    note_forbidden(error, scope)
     known = known_failure(error, scope)
     document = error_document(known, scope)
     if known.retry_after is not None:

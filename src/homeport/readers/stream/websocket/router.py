@@ -17,7 +17,7 @@ from homeport.eventlog import EventLog
 from homeport.identity.access import Callers
 from homeport.identity.following import Following
 from homeport.identity.signatures.enforcement import Signatures
-from homeport.kernel.http.errors import FORBIDDEN
+from homeport.identity.whose import WHOSE
 from homeport.kernel.http.middleware.exchange import answer_at_edge
 from homeport.kernel.http.middleware.rates import RATED
 from homeport.kernel.http.provide import provided, provided_if_any
@@ -34,7 +34,7 @@ from homeport.tools.registry import Registry
 
 router = APIRouter(prefix="/v1")
 
-KEPT = (RATED, FORBIDDEN, "route")
+KEPT = (RATED, WHOSE, "route")
 """Members of the scope by which commands are counted, and their refusals noted."""
 
 Log = Annotated[EventLog, provided(EventLog)]
