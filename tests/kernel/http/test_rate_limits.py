@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -237,9 +238,12 @@ async def test_command_on_a_socket_when_it_is_one_too_many_then_it_alone_is_refu
     proof = {"Authorization": f"Bearer {person['access_token']}"}
     sent = {**proof, "X-Forwarded-For": client.address}
     async with desk(limited.base_url, sent) as socket:
-        for _ in range(100):
+        for _ in range(98):
             answer = await socket.ask("run.stop", run_id="none")
             assert answer["status"] == 404
+        assert (await socket.ask("nothing.known"))["status"] == 422  # it counts all the same
+        await socket.connection.send("{")
+        assert (await socket.answer(None))["status"] == 400
         refused = await socket.ask("run.stop", run_id="none")
         assert (refused["status"], refused["error"]["code"]) == (429, "rate-limited")
         assert refused["quota"] == "account"
@@ -250,18 +254,30 @@ async def test_command_on_a_socket_when_it_is_one_too_many_then_it_alone_is_refu
 
 
 @pytest.mark.requirement("47")
-async def test_subscription_on_a_socket_when_it_is_made_then_it_counts_as_a_stream(
+async def test_subscriptions_when_one_too_many_is_begun_then_it_is_refused_and_nothing_else(
     client: Client, limited: Server
 ) -> None:
     person = await client.register()
     proof = {"Authorization": f"Bearer {person['access_token']}"}
-    async with desk(limited.base_url, {**proof, "X-Forwarded-For": client.address}) as socket:
-        for _ in range(3):
-            answer = await socket.ask("subscribe", session_id="none")
-            assert answer["error"]["code"] == "session.not-found"
-    answer = await client.ask("/v1/sessions/none/events", **proof)
-    # The socket itself, three subscriptions, and this one.
-    assert answer.headers["x-ratelimit-remaining"] == str(600 - 5)
+    made = await client.ask("/v1/sessions", method="POST", json={}, **proof)
+    session_id = made.json["id"]
+    sent = {**proof, "X-Forwarded-For": client.address}
+    async with desk(limited.base_url, sent) as socket:  # it counts as a stream, as each of these
+        await socket.ask("subscribe", session_id=session_id, after="0")
+        await socket.until("session.created")
+        ids = [f"u{number}" for number in range(598)]
+        for each in ids:
+            command = {"type": "unsubscribe", "id": each, "session_id": "none"}
+            await socket.connection.send(orjson.dumps(command).decode())
+        answers = [await socket.answer(each) for each in ids]
+        assert Counter(each["status"] for each in answers) == {404: 598}
+        refused = await socket.ask("subscribe", session_id=session_id)
+        assert (refused["status"], refused["error"]["code"]) == (429, "rate-limited")
+        assert (refused["quota"], refused["limit"]) == ("account-streams", 600)
+        assert 0 < refused["retry_after"] <= 60
+        said = await socket.ask("message.send", session_id=session_id, content="hello")
+        assert said["type"] == "ack"  # commands have a quota of their own
+        await socket.until("message.submitted")  # and what was subscribed goes on
 
 
 @pytest.mark.requirement("47")

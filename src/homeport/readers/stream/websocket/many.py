@@ -30,6 +30,7 @@ from homeport.readers.stream.websocket.commands import (
     Unsubscribe,
     ack,
     id_of,
+    is_following,
     read_command,
     read_json,
     refusal,
@@ -171,8 +172,9 @@ class ManySessions(Watch):
     async def _answer(self, text: str) -> None:
         command_id: str | None = None
         try:
-            message = read_json(text)
+            message = await self._read(text)
             command_id = id_of(message)
+            await self._count(opens=is_following(message))
             command = read_command(message)
             answer = ack(command, await self._perform(command))
         except Exception as error:  # noqa: BLE001 - told and logged, as over HTTP
@@ -183,17 +185,25 @@ class ManySessions(Watch):
                 sender = subscription.start()
                 sender.add_done_callback(partial(self._sender_ended, session_id))
 
+    async def _read(self, text: str) -> Any:
+        try:
+            return read_json(text)
+        except HomeportError:
+            await self._count(opens=False)
+            raise
+
+    async def _count(self, *, opens: bool) -> None:
+        await count_command(self._websocket.scope, self.caller.user_id, opens=opens)
+
     async def _perform(self, command: Command) -> Any:
         if not await self._callers.still_valid(self.caller):
             raise CredentialRefused
         match command:
             case Subscribe():
-                await count_command(self._websocket.scope, self.caller.user_id, opens=True)
                 return await self._subscribe(command)
             case Unsubscribe():
                 return await self._unsubscribe(command)
             case _:
-                await count_command(self._websocket.scope, self.caller.user_id)
                 return await self._commands.perform(self.caller, command)
 
     async def _subscribe(self, command: Subscribe) -> dict[str, str]:
