@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -186,25 +187,36 @@ async def test_refusals_when_the_server_stops_then_all_are_written(
 @pytest.mark.requirement("60")
 def test_verbs_when_walked_then_each_that_writes_in_a_unit_appends_an_event() -> None:
     """A verb of identity takes a `Unit`; it appends to it, or hands it to one that does."""
-    verbs: dict[str, ast.AsyncFunctionDef | ast.FunctionDef] = {}
+    verbs: dict[Place, ast.AsyncFunctionDef | ast.FunctionDef] = {}
     for path in ROOM.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and any(
                 each.annotation is not None and ast.unparse(each.annotation) == "Unit"
                 for each in node.args.args
             ):
-                verbs[node.name] = node
-    silent = set(verbs)
-    while appending := {name for name in silent if _appends(verbs[name], set(verbs) - silent)}:
-        silent -= appending
-    public = {name for name in silent if not name.startswith("_")}
+                verbs[path, node.name] = node
+    telling: set[Place] = set()
+    while more := {each for each in verbs.keys() - telling if _tells(each, verbs, telling)}:
+        telling |= more
+    public = {name for _, name in verbs.keys() - telling if not name.startswith("_")}
     assert public == {"blank"}, "which is told of an erasure, and that is the event"
     assert len(verbs) > 15
 
 
-def _appends(verb: ast.AsyncFunctionDef | ast.FunctionDef, others: set[str]) -> bool:
-    calls = [node.func for node in ast.walk(verb) if isinstance(node, ast.Call)]
+Place = tuple[Path, str]
+
+
+def _tells(
+    place: Place, verbs: Mapping[Place, ast.AsyncFunctionDef | ast.FunctionDef], others: set[Place]
+) -> bool:
+    """Whether it appends, or calls one of `others`: of its own module, else of any."""
+    calls = [node.func for node in ast.walk(verbs[place]) if isinstance(node, ast.Call)]
     names = {
         each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in calls
     }
-    return "append" in names or bool(names & others)
+    own = {name for name in names if (place[0], name) in verbs}
+    return (
+        "append" in names
+        or any((place[0], name) in others for name in own)
+        or any(name in names - own for _, name in others)
+    )
