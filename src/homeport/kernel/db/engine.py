@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from homeport.kernel.db.failures import DatabaseBusy, DatabaseUnreachable, translated
@@ -45,6 +46,13 @@ S = TypeVar("S", bound=AsyncSession)
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
+class UnusableURL(Invalid):
+    """No database can be opened by this URL."""
+
+    code = "storage.url-unusable"
+    title = "DATABASE_URL is not usable"
+
+
 class NetworkFileSystem(Invalid):
     """SQLite's locks do not hold on a network file system."""
 
@@ -65,10 +73,13 @@ class Database:
 
     Args:
         url: `sqlite:///path`, `postgresql://...`; drivers are chosen here.
+
+    Raises:
+        UnusableURL: It is neither; its password is not told.
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
+        parsed = _parsed(url)
         self.dialect = parsed.get_backend_name()
         if self.dialect == "sqlite":
             self._writer, self._reader = _sqlite_engines(parsed)
@@ -86,8 +97,8 @@ class Database:
                 },
             )
         else:
-            message = f"DATABASE_URL names {self.dialect!r}; sqlite and postgresql are supported"
-            raise Invalid(message)
+            message = f"It names {self.dialect!r}; sqlite and postgresql are supported."
+            raise UnusableURL(message)
         self.url = parsed
         self._reads = 0
 
@@ -208,10 +219,18 @@ class closing(Generic[S]):  # noqa: N801 - reads as the context that it is
             await self._session.__aexit__(kind, error, trace)
 
 
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
+        raise UnusableURL(
+            "It is not of the form postgresql://user:password@host[:port]/name or sqlite:///path."
+        ) from None
+
+
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     if not url.database or url.database == ":memory:":
-        message = "Homeport's log must outlive the process: give SQLite a file"
-        raise Invalid(message)
+        raise UnusableURL("Homeport's log must outlive the process: give SQLite a file.")
     path = Path(url.database).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     _refuse_network_file_system(path.parent)
