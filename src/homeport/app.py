@@ -18,6 +18,7 @@ from homeport.kernel.http.openapi import describe
 from homeport.kernel.http.provide import Services
 from homeport.kernel.http.routes import routes_of
 from homeport.settings import Settings
+from homeport.wiring.credentials import CREDENTIALS
 from homeport.wiring.house import House
 from homeport.wiring.opening import open_house
 from homeport.wiring.routes import DEVELOPMENT_ROUTERS, ROUTERS
@@ -79,6 +80,7 @@ def layers(settings: Settings) -> list[Middleware]:
             public=PUBLIC_PATHS,
             streams=STREAMS,
             with_token=WITH_TOKEN,
+            credentials=CREDENTIALS,
         )
     ]
     if not settings.rate_limit_enabled:

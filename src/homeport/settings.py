@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     rate_limit_refreshes: int = Field(
         default=60, ge=1, description="uses of one refresh token in a period"
     )
+    rate_limit_credentials: int = Field(
+        default=20,
+        ge=1,
+        description="requests in a period of one address to each route with passwords, codes, keys",
+    )
     request_signatures: Literal["off", "critical"] = Field(
         default="off",
         description="critical: changes of passwords, keys, roles, approvals... must be signed",

@@ -144,6 +144,7 @@ class Server:
             "RATE_LIMIT_REQUESTS": "1000000",
             "RATE_LIMIT_STREAMS": "1000000",
             "RATE_LIMIT_REFRESHES": "1000000",
+            "RATE_LIMIT_CREDENTIALS": "1000000",
             **self.settings,
         }
 

@@ -21,6 +21,7 @@ async def limits(house: House) -> None:
         requests=settings.rate_limit_requests,
         streams=settings.rate_limit_streams,
         tokens=settings.rate_limit_refreshes,
+        credentials=settings.rate_limit_credentials,
         period=settings.rate_limit_period,
     )
     counters: Counters = MemoryCounters(policy.period)

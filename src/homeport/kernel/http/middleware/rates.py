@@ -3,7 +3,8 @@
 Two quotas hold for a request. Its address as a whole: a network's worth of people and programs.
 And who it is from: an account, however many devices and keys it uses; the address again while
 nobody has proved anything. What opens a stream is counted apart, and what is good for one token or
-code is counted under that (`count_token`), because a network may hold many of them.
+code is counted under that (`count_token`), because a network may hold many of them. What takes or
+gives a credential has a stricter quota of its own: for a route, and an address.
 
 `RateLimit` and `RateLimit-Policy` follow draft-ietf-httpapi-ratelimit-headers-10 (structured
 fields), the `X-RateLimit-*` are GitHub's: their reset is a time in seconds since 1970.
@@ -39,12 +40,14 @@ class RatePolicy:
         requests: Of an account, and of an address without a credential.
         streams: Opened by an account; long-polls are streams.
         tokens: Attempts with one refresh token.
+        credentials: Of an address, to each route that takes or gives a credential.
         period: Seconds.
     """
 
     requests: int = 100
     streams: int = 600
     tokens: int = 60
+    credentials: int = 20
     period: int = 60
 
 
@@ -69,27 +72,40 @@ class RateLimiter:
 
 
 class Rated:
-    """What is counted for one request, and told in its answer."""
+    """What is counted for one request, and told in its answer.
 
-    __slots__ = ("_limiter", "_network", "_stream", "_told")
+    Args:
+        credential: The route, when it takes or gives a credential.
+    """
 
-    def __init__(self, limiter: RateLimiter, scope: Scope, *, stream: bool) -> None:
+    __slots__ = ("_credential", "_limiter", "_network", "_stream", "_told")
+
+    def __init__(
+        self, limiter: RateLimiter, scope: Scope, *, stream: bool, credential: str | None
+    ) -> None:
         client = scope.get("client")
+        self._credential = credential
         self._limiter = limiter
         self._stream = stream
         self._network = network_of(client[0]) if client else ""
         self._told: list[tuple[Quota, Tally]] = []
         add_headers_at_start(scope, self.headers)
 
-    async def arrived(self, *, anonymous: bool) -> None:
+    async def arrived(self, *, anonymous: bool, own_count: bool) -> None:
         """Counts a request that came in.
+
+        Args:
+            anonymous: It asks nobody who they are, or shows no credential.
+            own_count: Something in it has a count of its own.
 
         Raises:
             RateLimited: There are too many from its address.
         """
         kind = "address-streams" if self._stream else "address"
         quotas = [Quota(kind, f"{kind}:{self._network}", self._each * ADDRESS_FACTOR)]
-        if anonymous:
+        if not own_count:
+            quotas += self._strict()
+        if anonymous and not own_count:
             quotas.append(self._anonymous)
         await self._count(*quotas)
 
@@ -99,7 +115,7 @@ class Rated:
         Raises:
             RateLimited: There are too many of them from its address.
         """
-        await self._count(self._anonymous)
+        await self._count(*self._strict(), self._anonymous)
 
     async def is_from(self, account: str) -> None:
         """Counts a request for the account that it is from.
@@ -162,6 +178,14 @@ class Rated:
     def _anonymous(self) -> Quota:
         return Quota("anonymous", f"anonymous:{self._network}", self._limiter.policy.requests)
 
+    def _strict(self) -> list[Quota]:
+        """The quota of a route with credentials, once in a request."""
+        route, self._credential = self._credential, None
+        if route is None:
+            return []
+        key = f"credentials:{route}:{self._network}"
+        return [Quota("credentials", key, self._limiter.policy.credentials)]
+
     async def _count(self, *quotas: Quota) -> None:
         tallies = await self._limiter.counters.count([quota.key for quota in quotas])
         self._told += zip(quotas, tallies, strict=True)
@@ -188,6 +212,7 @@ class Rates:
             whoever sends one has proved nothing.
         streams: Paths that open a stream; so does every WebSocket.
         with_token: Paths that count for themselves under what they are sent (`count_token`).
+        credentials: Routes, as `POST /path`, that take or give a credential.
     """
 
     def __init__(
@@ -198,12 +223,14 @@ class Rates:
         public: re.Pattern[str],
         streams: re.Pattern[str],
         with_token: frozenset[str],
+        credentials: frozenset[str],
     ) -> None:
         self._app = app
         self._exempt = exempt
         self._public = public
         self._streams = streams
         self._with_token = with_token
+        self._credentials = credentials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or WebSocket.
@@ -214,10 +241,16 @@ class Rates:
         if scope["type"] != "lifespan" and scope["path"] not in self._exempt:
             services: Services = scope["app"].state.services
             stream = self._is_stream(scope)
-            rated = scope[RATED] = Rated(services.get(RateLimiter), scope, stream=stream)
+            rated = scope[RATED] = Rated(
+                services.get(RateLimiter), scope, stream=stream, credential=self._route(scope)
+            )
             own_count = stream or scope["path"] in self._with_token
-            await rated.arrived(anonymous=self._is_nobodys(scope) and not own_count)
+            await rated.arrived(anonymous=self._is_nobodys(scope), own_count=own_count)
         await self._app(scope, receive, send)
+
+    def _route(self, scope: Scope) -> str | None:
+        route = f"{scope.get('method', 'WS')} {scope['path']}"
+        return route if route in self._credentials else None
 
     def _is_nobodys(self, scope: Scope) -> bool:
         if self._public.fullmatch(scope["path"]) is not None:
