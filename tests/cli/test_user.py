@@ -45,6 +45,9 @@ async def test_user_when_added_and_deleted_from_the_terminal_then_the_server_see
     listed = {user["username"]: user for user in told(server, "list")["users"]}
     assert listed["grace"]["is_active"] is False
     assert "deleted_at" in homeport(server, "show", "grace").stdout
+    for words in (("reset", "grace"), ("unlock", "grace"), ("roles", "grace", "admin")):
+        refused = homeport(server, *words)
+        assert (refused.returncode, "account.deleted" in refused.stderr) == (1, True), words
     back = told(server, "enable", "grace")
     assert (back["is_active"], back["deleted_at"]) == (True, None)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homeport.identity.service.accounts import set_roles
+from homeport.identity.service.passwords import create_setup_link
 from homeport.kernel.ids import new_id
 from identity.door import Door, Person
 
@@ -111,6 +112,29 @@ async def test_user_when_deleted_then_an_admin_takes_it_back(door: Door) -> None
     kinds = await door.kinds(ada.id)
     assert kinds.count("account.deleted") == kinds.count("account.restored") == 1
     assert kinds.count("account.enabled") == 0
+
+
+async def test_user_when_deleted_then_nothing_is_changed_but_that(door: Door) -> None:
+    admin, ada = await with_roles(door, "admin", "admin"), await door.register("ada")
+    async with door.log.unit(f"account:{ada.id}") as unit:
+        link, _ = await create_setup_link(unit, user_id=ada.id)
+    place = f"{USERS}/{ada.id}"
+    await door.call("DELETE", place, token=admin.access)
+    before = await door.kinds(ada.id)
+    for method, path, body in (
+        ("PATCH", place, {"roles": ["admin"]}),
+        ("PATCH", place, {"roles": ["admin"], "is_active": False}),
+        ("POST", f"{place}/unlock", None),
+    ):
+        refused = await door.call(method, path, token=admin.access, json=body)
+        assert (refused.status, refused.code) == (409, "account.deleted"), (method, path)
+    off = await door.call("PATCH", place, token=admin.access, json={"is_active": False})
+    assert (off.status, off.json["is_active"]) == (200, False)  # it is
+    assert (await door.call("GET", link)).status == 410
+    assert await door.kinds(ada.id) == before
+    both = {"roles": ["analyst"], "is_active": True}
+    back = await door.call("PATCH", place, token=admin.access, json=both)
+    assert (back.json["roles"], back.json["deleted_at"]) == (["analyst"], None)
 
 
 async def test_user_when_the_last_admin_then_nobody_takes_the_role_away(door: Door) -> None:

@@ -26,6 +26,7 @@ from homeport.identity.service.accounts import (
     account_stream,
     disable_account,
     enable_account,
+    refuse_deleted,
     set_roles,
 )
 from homeport.identity.service.passwords import create_setup_link, set_password
@@ -134,7 +135,7 @@ async def _list(settings: Settings) -> list[User]:
 
 async def _link(settings: Settings, name: str) -> dict[str, Any]:
     async with opened_log(settings) as log:
-        user = await _named(log, name)
+        user = await _living(log, name)
         async with log.unit(account_stream(user.id)) as unit:
             path, expires_at = await create_setup_link(unit, user_id=user.id)
     host = "127.0.0.1" if settings.host in ANY_ADDRESS else settings.host
@@ -148,7 +149,7 @@ async def _link(settings: Settings, name: str) -> dict[str, Any]:
 
 async def _reset_factors(settings: Settings, name: str) -> tuple[str, list[str]]:
     async with opened_log(settings) as log:
-        user = await _named(log, name)
+        user = await _living(log, name)
         async with log.unit(account_stream(user.id)) as unit:
             methods = await reset_factors(unit, user_id=user.id, actor=ACTOR)
         return user.username, [*methods]
@@ -156,7 +157,7 @@ async def _reset_factors(settings: Settings, name: str) -> tuple[str, list[str]]
 
 async def _set_password(settings: Settings, name: str, password: str) -> str:
     async with opened_log(settings) as log:
-        user = await _named(log, name)
+        user = await _living(log, name)
         passwords = Passwords(
             hasher=settings.password_hasher, min_length=settings.password_min_length
         )
@@ -174,7 +175,7 @@ async def _set_password(settings: Settings, name: str, password: str) -> str:
 
 async def _unlock(settings: Settings, name: str) -> tuple[str, bool]:
     async with opened_log(settings) as log:
-        user = await _named(log, name)
+        user = await _living(log, name)
         async with log.unit(account_stream(user.id)) as unit:
             return user.username, await unlock_account(unit, user_id=user.id, actor=ACTOR)
 
@@ -190,7 +191,7 @@ async def _switch(settings: Settings, name: str, *, active: bool) -> User:
 
 async def _set_roles(settings: Settings, name: str, wanted: list[str]) -> User:
     async with opened_log(settings) as log:
-        user = await _named(log, name)
+        user = await _living(log, name)
         async with log.unit(account_stream(user.id), "system") as unit:
             await set_roles(unit, user_id=user.id, roles=wanted, actor=ACTOR)
         return await _named(log, name)
@@ -199,6 +200,18 @@ async def _set_roles(settings: Settings, name: str, wanted: list[str]) -> User:
 async def _named(log: EventLog, name: str) -> User:
     async with log.database.read() as session:
         return await get_named_account(session, name)
+
+
+async def _living(log: EventLog, name: str) -> User:
+    """The account, unless it is deleted.
+
+    Raises:
+        AccountNotFound: There is none.
+        AccountIsDeleted: `user enable` takes that back first.
+    """
+    user = await _named(log, name)
+    refuse_deleted(user)
+    return user
 
 
 def _told(user: User, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ Forbidden
 ├── AccountDisabled, NotFromHere, OriginMissing, ForeignPage
 └── RegistrationClosed, InvitationRequired
 Conflict
-├── EmailTaken, UsernameTaken, LastAdmin, AccountErased
+├── EmailTaken, UsernameTaken, LastAdmin, AccountIsDeleted, AccountErased
 └── TooManyKeys
 Unprocessable
 ├── WeakPassword, PasswordUnchanged
@@ -170,6 +170,13 @@ class LastAdmin(Conflict):
 
     code = "account.last-admin"
     title = "This is the last active admin"
+
+
+class AccountIsDeleted(Conflict):
+    """The account is deleted: it is taken back first, or left alone."""
+
+    code = "account.deleted"
+    title = "This account is deleted: take that back first"
 
 
 class AccountErased(Conflict):

@@ -76,9 +76,10 @@ async def _opened(log: EventLog, token: str) -> tuple[SetupLink, User]:
     """
     async with log.database.read() as session:
         link = await find_setup_link(session, hashed(token), now=clock.utc_now())
-        if link is None:
+        user = None if link is None else await get_account(session, link.user_id)
+        if link is None or user is None or user.deleted_at is not None:
             raise SetupLinkSpent(f"Make a new one on that machine: {this_command()} user reset")
-        return link, await get_account(session, link.user_id)
+        return link, user
 
 
 def _refuse_elsewhere(request: Request) -> None:

@@ -18,6 +18,7 @@ from homeport.identity.service.accounts import (
     delete_account,
     disable_account,
     enable_account,
+    refuse_deleted,
     set_roles,
 )
 from homeport.kernel.http.choice import chosen
@@ -83,11 +84,12 @@ async def change_user(
     async with log.database.read() as session:
         await account_by_id(session, user_id)
     async with log.unit(account_stream(user_id), "system") as unit:
+        if body.is_active:  # first: what is deleted gets roles when it is taken back
+            await enable_account(unit, user_id=user_id, actor=caller.actor)
         if body.roles is not None:
             await set_roles(unit, user_id=user_id, roles=body.roles, actor=caller.actor)
-        if body.is_active is not None:
-            switch = enable_account if body.is_active else disable_account
-            await switch(unit, user_id=user_id, actor=caller.actor)
+        if body.is_active is False:
+            await disable_account(unit, user_id=user_id, actor=caller.actor)
         await unit.session.flush()
         user = await account_by_id(unit.session, user_id)
     live.forget_user(user_id)
@@ -114,7 +116,7 @@ async def delete_user(
 async def unlock_user(user_id: str, caller: Manager, log: Log) -> DoneView:
     """Ends the lock after too many wrong passwords or codes, and forgets them."""
     async with log.database.read() as session:
-        await account_by_id(session, user_id)
+        refuse_deleted(await account_by_id(session, user_id))
     async with log.unit(account_stream(user_id)) as unit:
         unlocked = await unlock(unit, user_id=user_id, actor=caller.actor)
     return DoneView(message="Unlocked." if unlocked else "There was nothing to unlock.")

@@ -20,7 +20,13 @@ from homeport.eventlog.catalogue.account import (
     AccountUpdated,
     RolesChanged,
 )
-from homeport.identity.errors import AccountErased, LastAdmin, PreferencesTooLarge, UnknownRole
+from homeport.identity.errors import (
+    AccountErased,
+    AccountIsDeleted,
+    LastAdmin,
+    PreferencesTooLarge,
+    UnknownRole,
+)
 from homeport.identity.models import User
 from homeport.identity.names import folded
 from homeport.identity.repository import get_account, other_active_admins
@@ -173,6 +179,7 @@ async def set_roles(unit: Unit, *, user_id: str, roles: Iterable[str], actor: st
 
     Raises:
         UnknownRole: One of them does not exist.
+        AccountIsDeleted: It is to be taken back first.
         LastAdmin: Nobody would be left to manage the server.
     """
     wanted = sorted(set(roles))
@@ -181,6 +188,7 @@ async def set_roles(unit: Unit, *, user_id: str, roles: Iterable[str], actor: st
         names = ", ".join(unknown) or "an empty list"
         raise UnknownRole(f"{names} is no role; there are: {', '.join(ROLES)}.", param="roles")
     user = await get_account(unit.session, user_id)
+    refuse_deleted(user)
     if user.roles == wanted:
         return user
     if ADMIN not in wanted:
@@ -188,6 +196,16 @@ async def set_roles(unit: Unit, *, user_id: str, roles: Iterable[str], actor: st
     before, user.roles, user.updated_at = user.roles, wanted, clock.utc_now()
     unit.append(account_stream(user_id), RolesChanged(before=before, after=wanted), actor=actor)
     return user
+
+
+def refuse_deleted(user: User) -> None:
+    """Lets through an account that is not deleted.
+
+    Raises:
+        AccountIsDeleted: It is.
+    """
+    if user.deleted_at is not None:
+        raise AccountIsDeleted
 
 
 async def _changed(unit: Unit, user_id: str, state: ColumnElement[bool], **values: Any) -> bool:
