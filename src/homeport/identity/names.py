@@ -62,8 +62,16 @@ def _email(value: str) -> str:
     return unicodedata.normalize("NFC", found.normalized)
 
 
+def _device_name(value: str) -> str:
+    # It is shown to whoever decides: nothing in it hides or turns what stands there.
+    if not value.isprintable():
+        raise ValueError("a device's name has printable characters only")
+    return value.strip()
+
+
 Username = Annotated[str, StringConstraints(max_length=256), AfterValidator(_username)]
 EmailAddress = Annotated[str, StringConstraints(max_length=512), AfterValidator(_email)]
+DeviceName = Annotated[str, StringConstraints(max_length=200), AfterValidator(_device_name)]
 
 
 def username_from(email: str) -> str:

@@ -17,7 +17,7 @@ from pydantic import (
 
 from homeport.identity.mint import TokenPair
 from homeport.identity.models import ApiKey, Device, User
-from homeport.identity.names import EmailAddress, Username
+from homeport.identity.names import DeviceName, EmailAddress, Username
 from homeport.kernel.clock import rfc3339
 from homeport.kernel.http.pagination import PageFields
 
@@ -122,9 +122,18 @@ class AccountBody(Body):
 
 
 class DeviceBody(Body):
-    """What may be changed about a sign-in."""
+    """What may be changed about a sign-in; what is absent stays."""
 
-    signed_only: bool = Field(description="Every request of this device must be signed")
+    name: DeviceName | None = Field(None, min_length=1)
+    signed_only: bool | None = Field(
+        None, description="Every request of this device must be signed"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.name is None and self.signed_only is None:
+            raise ValueError("give name, signed_only or both")
+        return self
 
 
 class KeyBody(Body):

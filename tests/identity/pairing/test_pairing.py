@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -81,6 +82,30 @@ async def test_phone_when_its_code_is_approved_then_it_is_signed_in_without_a_pa
         "login.succeeded",
         "refresh.rotated",
     ]
+
+
+@on_sqlite
+async def test_device_when_let_in_then_it_has_the_name_it_gave_until_it_gets_another(
+    door: Door,
+) -> None:
+    ada, phone = await door.register("ada"), await ask(door, client_id="Ada's phone")
+    await decide(door, ada.access, phone.user_code)
+    token = (await fetch(door, phone)).json["access_token"]
+
+    async def mine() -> Any:
+        listed = await door.call("GET", "/v1/auth/devices", token=token)
+        return next(each for each in listed.json["devices"] if each["current"])
+
+    device = await mine()
+    assert device["name"] == "Ada's phone"
+    place = f"/v1/auth/devices/{device['id']}"
+    for _ in range(2):
+        renamed = await door.call("PATCH", place, token=token, json={"name": " pocket "})
+        assert renamed.json == {**device, "name": "pocket"}
+    assert (await mine())["name"] == "pocket"
+    assert (await door.kinds(ada.id))[-2:] == ["login.succeeded", "device.renamed"]
+    for body in ({}, {"name": " "}, {"name": "a\u202eb"}, {"name": "x" * 201}):
+        assert (await door.call("PATCH", place, token=token, json=body)).status == 422, body
 
 
 async def test_codes_when_given_then_as_rfc_8628_says_and_kept_as_digests(door: Door) -> None:

@@ -160,6 +160,15 @@ class RefreshReused(Event):
     address: str | None = None
 
 
+class DeviceRenamed(Event):
+    """Its owner called a sign-in something else."""
+
+    kind = "device.renamed"
+
+    device_id: str
+    name: str
+
+
 class DeviceRevoked(Event):
     """A sign-in ended, and its access and refresh tokens with it."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
+from homeport.identity.names import DeviceName
 from homeport.identity.pairing.models import Pairing
 from homeport.identity.pairing.service import Decision
 from homeport.identity.schemas import Body, Timestamp, TokenText
@@ -14,17 +15,10 @@ UserCodeText = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-def _printable(name: str) -> str:
-    """`name`, which is shown to whoever decides: nothing in it hides or turns what stands there."""
-    if not name.isprintable():
-        raise ValueError("what a device calls itself has printable characters only")
-    return name
-
-
 class AuthorizeBody(Body):
     """A device that asks to be let in; `client_id` is what it calls itself."""
 
-    client_id: Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)] = ""
+    client_id: DeviceName = ""
     scope: str = Field("", max_length=1_000)
 
 

@@ -208,6 +208,7 @@ async def let_in(unit: Unit, mint: TokenMint, asked: Pairing, *, visit: Visit) -
         visit=visit,
         method="pairing",
         scopes=None if asked.scopes is None else frozenset(asked.scopes),
+        name=asked.device_name,
     )
 
 

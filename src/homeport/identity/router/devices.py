@@ -1,4 +1,4 @@
-"""Sign-ins as devices: listed, and ended from elsewhere."""
+"""Sign-ins as devices: listed, named, and ended from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from homeport.identity.repository import find_device, page_of_devices
 from homeport.identity.router.provided import AccountOwner, Live, Log, OwnDevices, Signed
 from homeport.identity.schemas import DeviceBody, DevicePage, DeviceView
 from homeport.identity.service.accounts import account_stream
-from homeport.identity.service.devices import revoke_device, set_signed_only
+from homeport.identity.service.devices import revoke_device, update_device
 from homeport.kernel import clock
 from homeport.kernel.http.pagination import Paging
 from homeport.kernel.ids import is_id
@@ -42,20 +42,21 @@ async def change_device(
     live: Live,
     signatures: Signed,
 ) -> DeviceView:
-    """Says whether a device's requests must be signed; to end that takes a signed request."""
+    """Names a device, or says whether its requests must be signed; to end that, sign this one."""
     if not is_id(device_id):
         raise DeviceNotFound
     async with log.database.read() as session:
         if await find_device(session, caller.user_id, device_id) is None:
             raise DeviceNotFound
     judged = caller.signed_only or signatures.asks(request)
-    if not body.signed_only and not judged:
+    if body.signed_only is False and not judged:
         await signatures.require(request, caller)
     async with log.unit(account_stream(caller.user_id)) as unit:
-        device = await set_signed_only(
+        device = await update_device(
             unit,
             user_id=caller.user_id,
             device_id=device_id,
+            name=body.name,
             signed_only=body.signed_only,
             actor=caller.actor,
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, delete, update
 
 from homeport.eventlog import Unit
+from homeport.eventlog.catalogue import Event
 from homeport.eventlog.catalogue.account import (
     DeviceEnd,
+    DeviceRenamed,
     DeviceRevoked,
     LoginMethod,
     LoginSucceeded,
@@ -30,18 +32,20 @@ async def open_device(
     visit: Visit,
     method: LoginMethod,
     scopes: frozenset[str] | None,
+    name: str | None = None,
     verified: bool = False,
 ) -> TokenPair:
     """Signs `user` in: a device, its first refresh token, and the pair to hand over.
 
     Args:
+        name: What it is called; None: what its client calls itself.
         verified: A second factor was shown.
     """
     now = clock.utc_now()
     device = Device(
         id=new_id(),
         user_id=user.id,
-        name=visit.device_name,
+        name=name or visit.device_name,
         address=visit.address,
         scopes=None if scopes is None else sorted(scopes),
         created_at=now,
@@ -77,18 +81,32 @@ async def revoke_device(
     return bool(ended)
 
 
-async def set_signed_only(
-    unit: Unit, *, user_id: str, device_id: str, signed_only: bool, actor: str
+async def update_device(
+    unit: Unit,
+    *,
+    user_id: str,
+    device_id: str,
+    name: str | None,
+    signed_only: bool | None,
+    actor: str,
 ) -> Device | None:
-    """Says whether a device's requests must be signed; None when no live one has this id."""
+    """Says what a device is called and whether its requests must be signed; None changes nothing.
+
+    Returns:
+        The device; None when no live one has this id.
+    """
     device = await find_device(unit.session, user_id, device_id)
-    if device is not None and device.signed_only != signed_only:
+    if device is None:
+        return None
+    facts: list[Event] = []
+    if name is not None and name != device.name:
+        device.name = name
+        facts.append(DeviceRenamed(device_id=device_id, name=name))
+    if signed_only is not None and signed_only != device.signed_only:
         device.signed_only = signed_only
-        unit.append(
-            f"account:{user_id}",
-            SignaturePolicyChanged(device_id=device_id, signed_only=signed_only),
-            actor=actor,
-        )
+        facts.append(SignaturePolicyChanged(device_id=device_id, signed_only=signed_only))
+    for fact in facts:
+        unit.append(f"account:{user_id}", fact, actor=actor)
     return device
 
 
