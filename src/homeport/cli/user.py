@@ -30,6 +30,7 @@ from homeport.identity.service.accounts import (
     set_roles,
 )
 from homeport.identity.service.passwords import create_setup_link, set_password
+from homeport.identity.signatures.keys import reset_request_keys
 from homeport.kernel import clock
 from homeport.settings import Settings
 
@@ -68,12 +69,17 @@ def reset(
     factors: Annotated[
         bool, typer.Option("--factors", help="Remove the second factors; the password stays.")
     ] = False,
+    signing_keys: Annotated[
+        bool, typer.Option("--signing-keys", help="Remove the keys that sign requests.")
+    ] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Print a one-time link that sets a password; it ends every sign-in of the account."""
     settings = read_settings()
     if factors:
         told, line = _without_factors(settings, name)
+    elif signing_keys:
+        told, line = _without_signing_keys(settings, name)
     elif prompt:
         password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
         username = run(_set_password(settings, name, password))
@@ -95,6 +101,17 @@ def _without_factors(settings: Settings, name: str) -> tuple[dict[str, Any], str
         else f"{username} has no second factor."
     )
     return {"username": username, "removed": methods}, line
+
+
+def _without_signing_keys(settings: Settings, name: str) -> tuple[dict[str, Any], str]:
+    username, count = run(_reset_signing_keys(settings, name))
+    line = (
+        f"{username} has no signing key any more and every device is signed out; the next sign-in "
+        "adds one without a signature."
+        if count
+        else f"{username} has no signing key."
+    )
+    return {"username": username, "removed": count}, line
 
 
 @app.command()
@@ -153,6 +170,13 @@ async def _reset_factors(settings: Settings, name: str) -> tuple[str, list[str]]
         async with log.unit(account_stream(user.id)) as unit:
             methods = await reset_factors(unit, user_id=user.id, actor=ACTOR)
         return user.username, [*methods]
+
+
+async def _reset_signing_keys(settings: Settings, name: str) -> tuple[str, int]:
+    async with opened_log(settings) as log:
+        user = await _living(log, name)
+        async with log.unit(account_stream(user.id)) as unit:
+            return user.username, await reset_request_keys(unit, user_id=user.id, actor=ACTOR)
 
 
 async def _set_password(settings: Settings, name: str, password: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from homeport.eventlog import Unit
 from homeport.eventlog.catalogue.request_key import RequestKeyAdded, RequestKeyRemoved
 from homeport.identity.opaque import encoded_secret
+from homeport.identity.service.devices import revoke_devices
 from homeport.identity.signatures.errors import RequestKeyTaken, TooManyRequestKeys
 from homeport.identity.signatures.models import RequestKey
 from homeport.kernel import clock
@@ -80,3 +81,16 @@ async def remove_request_key(unit: Unit, *, user_id: str, key_id: str, actor: st
         actor=actor,
     )
     return True
+
+
+async def reset_request_keys(unit: Unit, *, user_id: str, actor: str) -> int:
+    """Deletes every key of `user_id` and ends their sign-ins; returns how many keys there were.
+
+    The next key needs no signature by another one, so whoever adds it signs in anew for that.
+    """
+    keys = await list_request_keys(unit.session, user_id)
+    for key in keys:
+        await remove_request_key(unit, user_id=user_id, key_id=key.id, actor=actor)
+    if keys:
+        await revoke_devices(unit, user_id=user_id, reason="factors-changed", actor=actor)
+    return len(keys)
