@@ -36,19 +36,36 @@ FEWEST = 60
 
 @dataclass
 class Abyss:
-    """A server, and where it is to fall."""
+    """A server, and where it is to fall.
+
+    Attributes:
+        fallen: Whether it has, since it was last told to.
+    """
 
     server: Server
     port: Port
     talk: Talk
     file: Path
+    fallen: bool = False
 
     async def fell(self, n: int) -> bool:
         """Begins a session and has a message answered; whether that took `n` statements."""
+        self.fallen = False
         draft = self.file.with_suffix(".draft")
         draft.write_text(str(n))
         draft.rename(self.file)
         lifting = asyncio.create_task(self._lift())
+        try:
+            await self._answered()
+            fell = self.fallen
+            if fell:
+                await lifting  # the run may be over before the start is known to be
+            return fell
+        finally:
+            lifting.cancel()
+            await asyncio.gather(lifting, return_exceptions=True)
+
+    async def _answered(self) -> None:
         session_id = await self.talk.session()
         run_id = await self.talk.say(session_id, WITH_A_CALL)
         follower = Follower(
@@ -56,17 +73,12 @@ class Abyss:
         )
         await follower.until(lambda: run_id in follower.finished)
         await follower.leave()
-        if not lifting.done():
-            lifting.cancel()
-            await asyncio.gather(lifting, return_exceptions=True)
-            return False
-        await lifting
-        return True
 
     async def _lift(self) -> None:
         """Starts the server again when it has fallen."""
         while self.server.alive:
             await asyncio.sleep(0.01)
+        self.fallen = True
         self._note("killed", point="statement")
         await asyncio.to_thread(self.server.start)
         self._note("ready")
@@ -91,12 +103,15 @@ async def abyss(make_server: MakeServer, database_url: str, folder: Path) -> Asy
                 ALLOW_BYPASS="true",
                 DATABASE_URL=database_url,
                 NODE_ID="n1",
+                LEASE_TTL="2",  # what fell is taken up when its lease is over
                 PYTHONPATH=str(FALLING),
                 FALL_AT=str(file),
             )
             port = Port(server, http, recorder, random.Random(0))
             recorder.note("node", node=port.node, how="ready")
-            yield Abyss(server, port, Talk(port, workspace), file)
+            talk = Talk(port, workspace)
+            await talk.session()  # makes the project, which is not part of it
+            yield Abyss(server, port, talk, file)
         await note_remains(recorder, database_url, [workspace])
         recorder.finish()
 
