@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 from homeport.eventlog import EventLog
 from homeport.identity.access import Caller, Callers
 from homeport.identity.errors import CredentialRefused
-from homeport.kernel.errors import HomeportError
+from homeport.kernel.errors import HomeportError, RateLimited
 from homeport.kernel.http.middleware.rates import count_command
 from homeport.readers.stream.frame import Frame
 from homeport.readers.stream.pulse import End, Line, Pulse, Watch
@@ -45,6 +45,9 @@ from homeport.readers.stream.websocket.sockets import LAST_WORD_S
 from homeport.readers.stream.websocket.tasks import ended, failure_of
 from homeport.readers.stream.websocket.wire import Close, Wire
 from homeport.sessions.access import stream_of
+
+BRAKE_S = 0.1
+"""Before the answer to one command too many: so fast is who goes on all the same."""
 
 
 class Subscription:
@@ -179,6 +182,8 @@ class ManySessions(Watch):
             answer = ack(command, await self._perform(command))
         except Exception as error:  # noqa: BLE001 - told and logged, as over HTTP
             answer = refusal(error, self._websocket.scope, command_id)
+            if isinstance(error, RateLimited):
+                await asyncio.sleep(BRAKE_S)
         await self._wire.send(answer)
         for session_id, subscription in self._subscriptions.items():
             if subscription.line.sender is None:  # the answer goes before the first frame
