@@ -10,10 +10,9 @@ from collections.abc import AsyncGenerator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+import asyncpg
 
 from homeport.kernel.db import Database
 from homeport.migrations import upgrade
@@ -76,10 +75,12 @@ async def _make_postgresql_template() -> None:
 
 
 async def _administer(statement: str) -> None:
-    url = make_url(server_url()).set(drivername="postgresql+asyncpg", database="postgres")
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
+    driver = cast("Any", asyncpg)  # it carries no types
+    connection = await driver.connect(f"{server_url()}postgres")
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 def _wait_for(work: Coroutine[object, object, None]) -> None:
