@@ -23,7 +23,7 @@ from support.database import (
 )
 from support.postgres import binaries, start_guardian, stop_guardian
 from support.run_directory import make_run_directory, remove_run_directory
-from support.server import MakeServer, Server
+from support.server import ColdServer, MakeServer, Server
 from support.valkey import NO_VALKEY, Valkey, valkey_binary
 
 DIALECTS = ("sqlite", "postgresql")
@@ -144,7 +144,7 @@ def valkey(shared_valkey: Valkey) -> Iterator[Valkey]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of a worker that neither stop it nor mind each other's data."""
-    with Server(tmp_path_factory.mktemp("server")) as started:
+    with ColdServer(tmp_path_factory.mktemp("server")) as started:
         yield started
 
 

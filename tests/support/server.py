@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 import urllib.request  # noqa: TID251 - a test is a client
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import IO, Protocol, Self
+
+from support.nursery import Process, nursery
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 KEY = re.compile(r"\bck_[A-Za-z0-9_-]{16,}")
@@ -43,13 +45,16 @@ class Server:
         **settings: Settings by their name in the environment.
     """
 
+    cold = sys.platform != "linux"
+    """Whether its processes read their code from the disk; else they are forked by the nursery."""
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.data_dir = folder / "data"
         self.settings = settings
         self._said = folder / "stdout"
         self._log = folder / "log"
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._port = 0
         self._admin_key: str | None = None
 
@@ -111,15 +116,8 @@ class Server:
             ServerFailed: It ended, or never answered.
         """
         with self._said.open("wb") as said, self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "homeport", *command, "--port", str(self._port)],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=log,
-                env=self.environment(),
-                cwd=self._folder,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing allocated
-            )
+            words = (*command, "--port", str(self._port))
+            self._process = self._started(words, said, log)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self._process.poll() is None:
             if (found := ADDRESS.search(self.said())) and _answers(found[0]):
@@ -165,9 +163,32 @@ class Server:
         self.kill()
         self.start()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _started(self, words: Sequence[str], said: IO[bytes], log: IO[bytes]) -> Process:
+        # What only a new interpreter reads needs one.
+        read_at_start = any(name.startswith(("PYTHON", "LD_")) for name in self.settings)
+        if not (self.cold or read_at_start):
+            return nursery().start(
+                words, env=self.environment(), cwd=self._folder, out=said, err=log
+            )
+        return subprocess.Popen(
+            [sys.executable, "-m", "homeport", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=log,
+            env=self.environment(),
+            cwd=self._folder,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing allocated
+        )
+
+    def _running(self) -> Process:
         assert self._process is not None, "the server was not started"
         return self._process
+
+
+class ColdServer(Server):
+    """One that is started as a user starts it."""
+
+    cold = True
 
 
 def die_with_parent() -> None:
