@@ -51,11 +51,11 @@ demo: $(VENV)/.package ## Show the main job in a minute, in a temporary place
 
 .PHONY: test
 test: $(VENV)/.servers ## Run the whole suite (TESTS=path ARGS='-k name' narrow it)
-	@$(BIN)/pytest -n 4 -m "not faults and not soak" $(TESTS) $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal -m "not faults and not soak" $(TESTS) $(ARGS)
 
 .PHONY: test-pg
 test-pg: $(VENV)/.servers ## Run the PostgreSQL half of the storage tests
-	@$(BIN)/pytest -n 4 -m "not faults and not soak" -k postgresql $(TESTS) $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal -m "not faults and not soak" -k postgresql $(TESTS) $(ARGS)
 
 .PHONY: fresh
 fresh: ## Try make run on a fresh Debian 12 (needs root and debootstrap; ARGS=test: the suite too)
