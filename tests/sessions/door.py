@@ -20,11 +20,13 @@ from starlette.middleware import Middleware
 from homeport.dispatch.dispatcher import Dispatcher
 from homeport.eventlog import Eraser, EventLog, Record, read
 from homeport.identity.access import Caller, Callers
+from homeport.identity.service import erase as identity_erase
 from homeport.kernel.http.errors import install_error_handlers
 from homeport.kernel.http.middleware import Bodies, Edge
 from homeport.kernel.http.openapi import describe
 from homeport.kernel.http.provide import Services
 from homeport.kernel.http.routes import routes_of
+from homeport.projects import erase as projects_erase
 from homeport.projects.at_work import AtWork
 from homeport.projects.places import Places
 from homeport.projects.policy import Limits
@@ -37,6 +39,7 @@ from homeport.sessions.router import ROUTERS
 from homeport.sessions.service.closing import Sessions
 from homeport.sessions.service.delete import Deletion
 from homeport.sessions.service.erase import blank
+from homeport.sessions.service.erase_account import AccountErasure
 from homeport.tools.registry import Registry
 from sessions.agent import Agent
 from support.answer import Answer
@@ -61,6 +64,23 @@ class Door:
     agent: Agent
     dispatcher: Dispatcher
     app: FastAPI
+    checkpoints: Path
+
+    def erasure(self) -> AccountErasure:
+        """As wiring makes it."""
+        eraser = Eraser()
+        eraser.on("session", blank)
+        eraser.on("project", projects_erase.blank)
+        eraser.on("account", identity_erase.blank)
+        services: Services = self.app.state.services
+        return AccountErasure(
+            self.log,
+            eraser,
+            Deletion(self.log, self.dispatcher, eraser),
+            at_work=services.get(AtWork),
+            places=services.get(Places),
+            checkpoints=self.checkpoints,
+        )
 
     async def person(self, name: str) -> Caller:
         """A new account."""
@@ -173,7 +193,8 @@ async def open_door(
     await dispatcher.start()
     try:
         async with beside(app) as address, aiohttp.ClientSession() as http:
-            yield Door(address, http, log, names, agent, dispatcher, app)
+            store = folder / "checkpoints"
+            yield Door(address, http, log, names, agent, dispatcher, app, store)
     finally:
         await dispatcher.drain(0)
         await log.stop()

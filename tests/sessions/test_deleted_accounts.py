@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,27 +14,16 @@ from sqlalchemy import select, update
 
 from homeport.eventlog import Eraser, EventLog, read
 from homeport.eventlog.models import EventRow, StreamRow
+from homeport.files.shadow import Shadow
 from homeport.identity.errors import AccountErased
 from homeport.identity.models import User
-from homeport.identity.service import erase as identity
 from homeport.identity.service.accounts import delete_account, enable_account
 from homeport.kernel import clock
-from homeport.projects import erase as projects
 from homeport.projects.members.service import put_member
 from homeport.projects.models import Project, ProjectMember
 from homeport.sessions.chores import erase_deleted_accounts
-from homeport.sessions.service import erase
-from homeport.sessions.service.delete import Deletion
+from homeport.sessions.service import erase_account
 from sessions.door import Door
-
-
-def eraser_of(door: Door) -> tuple[Eraser, Deletion]:
-    """As wiring makes it."""
-    eraser = Eraser()
-    eraser.on("session", erase.blank)
-    eraser.on("project", projects.blank)
-    eraser.on("account", identity.blank)
-    return eraser, Deletion(door.log, door.dispatcher, eraser)
 
 
 async def deleted(door: Door, user_id: str, *, days_ago: int) -> None:
@@ -91,15 +81,15 @@ async def test_account_when_deleted_for_thirty_days_then_erased_and_the_chains_h
     said = await door.say(hers, "remember me")
     await door.until(said["run_id"], "finished")
     his = (await door.call("POST", "/sessions", {"project_id": project_id}, name="bob")).json["id"]
-    eraser, deletion = eraser_of(door)
+    erasure = door.erasure()
 
     await deleted(door, ada.user_id, days_ago=29)
-    assert await erase_deleted_accounts(door.log, eraser, deletion) == 0
+    assert await erase_deleted_accounts(door.log, erasure) == 0
     assert (await door.call("GET", f"/projects/{project_id}", name="bob")).status == 200
 
     await deleted(door, ada.user_id, days_ago=31)
-    assert await erase_deleted_accounts(door.log, eraser, deletion) == 1
-    assert await erase_deleted_accounts(door.log, eraser, deletion) == 0
+    assert await erase_deleted_accounts(door.log, erasure) == 1
+    assert await erase_deleted_accounts(door.log, erasure) == 0
 
     records = await door.events(hers)
     assert [record.kind for record in records[-2:]] == ["payload.erased", "session.deleted"]
@@ -122,8 +112,8 @@ async def test_member_when_erased_then_the_project_tells_that_they_are_out(door:
         user = await unit.session.get_one(User, bob.user_id)
         await put_member(unit, project, user, role="viewer", actor="operator")
     await deleted(door, bob.user_id, days_ago=31)
-    eraser, deletion = eraser_of(door)
-    assert await erase_deleted_accounts(door.log, eraser, deletion) == 1
+    erasure = door.erasure()
+    assert await erase_deleted_accounts(door.log, erasure) == 1
     async with door.log.database.read() as session:
         records = await read.records_after(session, f"project:{project_id}", 0)
         assert not list(await session.scalars(select(ProjectMember)))
@@ -140,3 +130,73 @@ async def test_account_when_taken_back_too_late_then_refused(door: Door) -> None
     with pytest.raises(AccountErased):
         async with door.log.unit(f"account:{user_id}") as unit:
             await enable_account(unit, user_id=user_id, actor="operator")
+
+
+@pytest.mark.requirement("60")
+async def test_account_when_erased_then_its_workspaces_go_and_nobodys_else(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = door.names.people["ada"], door.names.people["bob"]
+    own = tmp_path / "code" / "app"
+    own.mkdir(parents=True)
+    (own / "mine.py").write_text("mine")
+    made, kept, gone = [await door.post("/projects", {"name": name}) for name in "abc"]
+    folder = await door.post("/projects", {"name": "mine", "path": str(own)})
+    foreign = (await door.call("POST", "/projects", {"name": "b"}, name="bob")).json
+    places = {each["id"]: Path(each["path"]) for each in (made, kept, gone, foreign)}
+    for place in places.values():
+        (place / "deep").mkdir()
+        (place / "deep" / "file").write_text("words")
+    (places[made["id"]] / "link").symlink_to(own)
+    (places[made["id"]] / "deep").chmod(0)  # a command may do that
+    copies = [Shadow(door.checkpoints, Path(each["path"])).path for each in (made, folder)]
+    for copy in copies:
+        copy.mkdir(parents=True)
+    await door.call("DELETE", f"/projects/{gone['id']}")
+    async with door.log.unit(f"project:{kept['id']}") as unit:
+        project = await unit.session.get_one(Project, kept["id"])
+        user = await unit.session.get_one(User, bob.user_id)
+        await put_member(unit, project, user, role="owner", actor="operator")
+    await deleted(door, ada.user_id, days_ago=31)
+    erasure = door.erasure()
+    with monkeypatch.context() as patched:  # the process ends when the files of one are gone
+        patched.setattr(Eraser, "erase", _ends)
+        with pytest.raises(Ended):
+            await erase_deleted_accounts(door.log, erasure)
+    assert not places[made["id"]].exists()
+    async with door.log.database.read() as session:
+        records = await read.records_after(session, f"project:{made['id']}", 0)
+    assert records[-1].kind == "project.deleted"  # the log said so first
+    assert await erase_deleted_accounts(door.log, erasure) == 1
+    assert await erase_deleted_accounts(door.log, erasure) == 0
+    left = {name for name, place in places.items() if place.exists()}
+    assert left == {kept["id"], foreign["id"]}  # somebody else owns the one, the other is bob's
+    assert (own / "mine.py").read_text() == "mine"
+    assert [copy.exists() for copy in copies] == [False, False]
+
+
+async def test_account_when_its_files_cannot_be_removed_then_others_go_on_and_it_is_tried_again(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = door.names.people
+    await door.post("/projects", {"name": "a"})
+    for days, name in ((32, "ada"), (31, "bob")):
+        await deleted(door, people[name].user_id, days_ago=days)
+
+    def refuse(place: Path) -> None:
+        raise PermissionError(place)
+
+    erasure = door.erasure()
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_account, "remove_tree", refuse)
+        assert await erase_deleted_accounts(door.log, erasure) == 2
+    assert await erase_deleted_accounts(door.log, erasure) == 1
+    assert await erase_deleted_accounts(door.log, erasure) == 0
+
+
+class Ended(Exception):
+    """Stands for the end of the process."""
+
+
+async def _ends(*_: object, **__: object) -> None:
+    raise Ended

@@ -8,12 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from homeport.eventlog import Eraser
-from homeport.identity.service import erase as identity
 from homeport.kernel.db import Database, Model
-from homeport.projects import erase as projects
 from homeport.sessions.service import erase
-from homeport.sessions.service.delete import Deletion
-from homeport.sessions.service.erase_account import erase_account
 from sessions.door import ONE_DATABASE, Door
 
 SECRET = "the-parrot-flies-at-noon"
@@ -130,13 +126,9 @@ async def test_account_when_erased_then_nothing_says_who_it_was_or_what_was_said
     session_id = await spoken(door)
     owner = (await door.get(f"/sessions/{session_id}"))["user_id"]
     await door.post("/projects", {"name": SECRET, "description": SECRET})
-    eraser = Eraser()
-    eraser.on("session", erase.blank)
-    eraser.on("project", projects.blank)
-    eraser.on("account", identity.blank)
-    deletion = Deletion(door.log, door.dispatcher, eraser)
+    erasure = door.erasure()
     for _ in range(2):  # the second time there is nothing to do
-        await erase_account(door.log, eraser, deletion, user_id=owner)
+        await erasure.erase(owner)
     assert await rows_with(door.log.database, SECRET) == []
     async with door.log.database.read() as session:
         query = text("SELECT username, email, password_hash FROM users WHERE id = :id")

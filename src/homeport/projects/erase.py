@@ -16,7 +16,7 @@ from homeport.projects.service import project_stream
 
 
 async def blank(unit: Unit, erased: Erased) -> None:
-    """Takes name, description, path and labels out of the row; the files are not touched.
+    """Takes name, description, path and labels out of the row.
 
     Without them it is no project any more, to nobody who shared it either.
     """

@@ -40,7 +40,7 @@ class Places:
             user_id: The owner.
             name: The project's id, or `PERSONAL`.
         """
-        place = self.workspace_dir / user_id / name
+        place = self.made(user_id, name)
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         return place.resolve(strict=True)
 
@@ -48,6 +48,10 @@ class Places:
         """Takes back a workspace that nobody has put anything into."""
         with suppress(OSError):  # not empty, or gone: either way nothing of ours to remove
             place.rmdir()
+
+    def made(self, user_id: str, name: str) -> Path:
+        """Where `make` has made that workspace, or would have."""
+        return self.workspace_dir / user_id / name
 
     def admit(self, path: str, caller: Caller, *, param: str = "path") -> Path:
         """The resolved directory behind a path that a client named.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
 from sqlalchemy import select
 
 from homeport.dispatch.dispatcher import Dispatcher
-from homeport.eventlog import Eraser, EventLog
+from homeport.eventlog import EventLog
 from homeport.identity.models import User
 from homeport.identity.service.accounts import KEPT
 from homeport.identity.service.erase import IS_ERASED
@@ -15,10 +16,10 @@ from homeport.kernel import clock
 from homeport.kernel.db import Database
 from homeport.sessions.access import stream_of
 from homeport.sessions.service.answer import expire, overdue
-from homeport.sessions.service.delete import Deletion
-from homeport.sessions.service.erase_account import erase_account
+from homeport.sessions.service.erase_account import AccountErasure
 
 AT_ONCE: Final = 20
+_logger = structlog.stdlib.get_logger(__name__)
 
 
 async def expire_approvals(log: EventLog, database: Database, dispatcher: Dispatcher) -> int:
@@ -36,7 +37,7 @@ async def expire_approvals(log: EventLog, database: Database, dispatcher: Dispat
     return len(questions)
 
 
-async def erase_deleted_accounts(log: EventLog, eraser: Eraser, deletion: Deletion) -> int:
+async def erase_deleted_accounts(log: EventLog, erasure: AccountErasure) -> int:
     """Erases what accounts hold whose deletion nobody has taken back in time; returns how many.
 
     Raises:
@@ -48,5 +49,8 @@ async def erase_deleted_accounts(log: EventLog, eraser: Eraser, deletion: Deleti
         due = select(User.id).where(over, ~IS_ERASED).order_by(User.deleted_at).limit(AT_ONCE)
         found = (await session.scalars(due)).all()
     for user_id in found:
-        await erase_account(log, eraser, deletion, user_id=user_id)
+        try:
+            await erasure.erase(user_id)
+        except OSError as error:  # its files: the next step tries again, the others go on
+            _logger.warning("account.files-stay", user_id=user_id, error=repr(error))
     return len(found)

@@ -36,6 +36,7 @@ from homeport.sessions.policy import SessionPolicy
 from homeport.sessions.service import erase
 from homeport.sessions.service.closing import Sessions
 from homeport.sessions.service.delete import Deletion
+from homeport.sessions.service.erase_account import AccountErasure
 from homeport.settings import Settings
 from homeport.tools.builtin import builtin_tools
 from homeport.tools.registry import Registry
@@ -84,7 +85,8 @@ async def runs(house: House) -> None:
     events: EventLog = house.get(EventLog)
     box: Sandbox = house.services[Sandbox]
     tools = Registry(builtin_tools())
-    checkpoints = Checkpoints(box, settings.data_path / "checkpoints")
+    store = settings.data_path / "checkpoints"
+    checkpoints = Checkpoints(box, store)
     safeguard = Safeguard(checkpoints)
     limits = _limits(settings)
     node = f"{settings.node_id or _node_id(house)}:{ids.new_id()}"
@@ -130,8 +132,17 @@ async def runs(house: House) -> None:
     eraser: Eraser = house.get(Eraser)
     eraser.on("session", erase.blank)
     deletion = Deletion(events, dispatcher, eraser)
+    closing = Sessions(events, dispatcher)
+    erasure = AccountErasure(
+        events,
+        eraser,
+        deletion,
+        at_work=closing,
+        places=house.get(Places),
+        checkpoints=store,
+    )
     house.provide(tools, checkpoints, dispatcher, policy, chat, commissions, deletion)
-    house.services[AtWork] = house.services[Work] = Sessions(events, dispatcher)
+    house.services[AtWork] = house.services[Work] = closing
     house.active_sessions = _at_work(dispatcher)
     house.drains.append(partial(dispatcher.drain, GRACE_S))
     await dispatcher.start()
@@ -144,7 +155,7 @@ async def runs(house: House) -> None:
         return await erase.sweep(events, eraser)
 
     async def forget() -> int:
-        return await erase_deleted_accounts(events, eraser, deletion)
+        return await erase_deleted_accounts(events, erasure)
 
     house.chore("approvals.expire", every(EXPIRY_S, expire))
     house.chore("sessions.sweep", every(SWEEP_S, sweep))

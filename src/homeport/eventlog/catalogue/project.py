@@ -34,7 +34,7 @@ class ProjectUpdated(Event):
 
 
 class ProjectDeleted(Event):
-    """Its owner deleted it; the files stay where they are."""
+    """Its owner deleted it, and its files stay; or was erased, and what was made for it goes."""
 
     kind = "project.deleted"
 
