@@ -40,7 +40,13 @@ except ZeroDivisionError as error:
         {"note": "sk-ant-hunter2hunter2"},
         {"note": "Bearer hunter2hunter2"},
         {"note": "eyJhbGciOi.hunter2hunter2.sig"},
+        {"path": "/v1/sessions/hpm_hunter2hunter2"},
+        {"path": "/v1/auth/devices/hpd_hunter2hunter2"},
         {"url": "postgresql://ada:hunter2hunter2@host/name"},
+        {"url": "redis://:hunter2hunter2@host/0"},
+        {"url": "http://127.0.0.1:8000/setup?token=hunter2hunter2&x=1"},
+        {"note": "GET /v1/ws?a=1&ticket=hunter2hunter2 HTTP/1.1"},
+        {"url": "https://host/x?access_token=hunter2hunter2"},
         {"user_code": "hunter2hunter2"},
     ],
 )

@@ -24,9 +24,10 @@ SECRET_NAMES = re.compile(
 HARMLESS_NAMES = frozenset({"exit_code", "status_code", "input_tokens", "output_tokens", "code"})
 SECRET_VALUES = re.compile(
     r"""(?x)
-    \b(?:ck_|sk-|hpr_|hpt_|ghp_|xox[a-z]-)[A-Za-z0-9_.-]{8,}    # keys with a telling beginning
+    \b(?:ck_|sk-|hp[a-z]_|ghp_|xox[a-z]-)[A-Za-z0-9_.-]{8,}    # keys with a telling beginning
     | \beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*  # JSON web tokens
-    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                        # user:password of a URL
+    | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)                        # user:password of a URL, or :password
+    | (?:(?<=[?&]token=)|(?<=[?&]ticket=)|(?<=_token=))[^\s&#"']{8,}   # of a query
     | (?i:\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}
     """
 )
