@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from sqlalchemy import select
+from typer.testing import CliRunner
 
-from homeport.kernel.secret_file import secrets_lock
+from homeport.cli import secrets
+from homeport.cli.main import app as commands
+from homeport.eventlog import EventLog
+from homeport.identity.models import SigningKey
+from homeport.identity.sealed import PRIVATE_KEYS
+from homeport.identity.service.signing_keys import store_key
+from homeport.kernel import clock
+from homeport.kernel.crypto import KeyRing
+from homeport.kernel.secret_file import load_secrets, new_secret, secrets_lock, store_secrets
 from identity.door import PASSWORD
 from support.client import ask
 from support.commands import CommandRefused, command
@@ -78,6 +91,35 @@ async def test_secrets_when_another_command_changes_them_then_neither_touches_th
                 await command(server, "secrets", word)
     assert path.read_bytes() == before
     assert await command(server, "secrets", "forget") == {"forgotten": 0}
+
+
+@pytest.mark.requirement("59")
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_forget_when_rotate_was_killed_and_a_server_still_seals_under_the_old_one_then_it_opens(
+    log: EventLog, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = new_secret(), new_secret()
+    path = tmp_path / "data" / "secret.key"
+    load_secrets(path)
+    store_secrets(path, (new, old))  # as a `rotate` leaves it that is killed right then
+    key, ids = generate_private_key(65537, 2048), list[str]()
+
+    async def meanwhile() -> None:
+        """What goes on in the seconds that the command waits: a server that has not looked yet."""
+        async with log.unit("system") as unit:
+            now = clock.utc_now()
+            ids.append(store_key(unit, KeyRing(old), key, state="next", signs_from=now))
+
+    monkeypatch.setenv("DATA_DIR", str(path.parent))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr(secrets, "_settled", meanwhile)
+    done = await asyncio.to_thread(CliRunner().invoke, commands, ["secrets", "forget", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"forgotten": 1}), done.stderr
+    assert load_secrets(path) == (new,)
+    async with log.database.read() as session:
+        sealed = (await session.scalars(select(SigningKey.private_sealed))).one()
+    context = PRIVATE_KEYS.context(*ids)
+    assert KeyRing(new).open(PRIVATE_KEYS.purpose, sealed, context=context)
 
 
 @pytest.mark.faults

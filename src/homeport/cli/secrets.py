@@ -79,8 +79,13 @@ async def _rotate(settings: Settings) -> int:
 async def _replace(path: Path) -> None:
     fresh, known = new_secret(), load_secrets(path)
     store_secrets(path, (*known, fresh))
-    await asyncio.sleep(SETTLING_S)
+    await _settled()
     store_secrets(path, (fresh, *known))
+    await _settled()
+
+
+async def _settled() -> None:
+    """Returns when every server seals under the first secret in the file as it is now."""
     await asyncio.sleep(SETTLING_S)
 
 
@@ -91,6 +96,10 @@ async def _forget(settings: Settings) -> int:
     async with opened_log(settings) as log:
         with secrets_lock(path):
             known = secrets_of(settings)
+            if len(load_secrets(path)) > 1:
+                # A `rotate` that was killed did not wait for the servers; until they have looked,
+                # one of them may seal something under the secret that is to be forgotten.
+                await _settled()
             await _rewrap_all(log, KeyRing(*known))
             # What everything stands under now is what is kept, whoever has edited the file since.
             if secrets_of(settings) != known:
