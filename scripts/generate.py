@@ -26,7 +26,8 @@ def env_example() -> str:
     """`.env.example`: every setting with its default, commented out."""
     lines = [
         "# Everything that can be set, with its default. Nothing has to be set.",
-        "# Copy to .env, or set it in the environment; made from homeport/settings.py.",
+        "# Copy to .env in the checkout, or to a file that ENV_FILE names, or set it in the",
+        "# environment. Made from homeport/settings.py.",
     ]
     for name, field in Settings.model_fields.items():
         lines += ["", f"# {_meaning(field)}", f"#{name.upper()}={_default(field)}"]

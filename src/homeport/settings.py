@@ -1,17 +1,24 @@
-"""Configuration: one frozen object, read once in `wiring`, from the environment or `.env`."""
+"""Configuration: one frozen object, read once in `wiring`, from the environment or a file."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from homeport.kernel.addresses import as_host_name, as_network, as_origin_or_any, as_public_url
 
-ENV_FILE = ".env"
-"""In the directory where the program is started."""
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""Where the code is worked on; of an installed Homeport, a directory of the interpreter's."""
 DEFAULT_CORS = (
     "capacitor://localhost",
     "ionic://localhost",
@@ -27,10 +34,35 @@ Networks = Annotated[tuple[Annotated[str, AfterValidator(as_network)], ...], NoD
 PublicURL = Annotated[str, AfterValidator(as_public_url)]
 
 
+def env_file() -> Path | None:
+    """The file of settings: the one that `ENV_FILE` names, or in the checkout its `.env`.
+
+    The `.env` of any other directory is somebody else's: a cloned repository would say where the
+    provider's key is sent, and which database is migrated.
+    """
+    named = os.environ.get("ENV_FILE")  # noqa: TID251 - it says where the settings are
+    if named:
+        return Path(named).expanduser().resolve()
+    return CHECKOUT / ".env" if Path.cwd() == CHECKOUT else None
+
+
 class Settings(BaseSettings):
     """Every setting, with its default. `.env.example` is generated from this class."""
 
-    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by ours
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there are none
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What beats what: what is given, the environment, the file."""
+        file = DotEnvSettingsSource(settings_cls, env_file=env_file())
+        return init_settings, env_settings, file
 
     environment: Literal["development", "production"] = Field(
         default="development", description="production refuses unsafe settings instead of warning"

@@ -16,12 +16,12 @@ from homeport.wiring.people import servers_own
 def test_files_when_the_server_obeys_them_then_they_are_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "its.env"))
     settings = Settings(
         data_dir=tmp_path / "data",
         database_url=f"sqlite:///{tmp_path}/rows/homeport.db",
         audit_anchor_file=tmp_path / "kept" / "seals.jsonl",
     )
-    named = {"data", ".env", "rows/homeport.db", "kept/seals.jsonl"}
+    named = {"data", "its.env", "rows/homeport.db", "kept/seals.jsonl"}
     code = {Path(homeport.__file__).parent.resolve(), Path(sys.prefix).resolve()}
     assert set(servers_own(settings)) == {tmp_path.resolve() / name for name in named} | code

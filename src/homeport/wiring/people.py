@@ -25,7 +25,7 @@ from homeport.projects.policy import Limits
 from homeport.readers.history.activity import SessionActivity
 from homeport.readers.stream.pulse import Pulse
 from homeport.readers.stream.websocket import Sockets
-from homeport.settings import ENV_FILE, Settings
+from homeport.settings import Settings, env_file
 from homeport.wiring.house import House, every
 from homeport.wiring.secret import FOLLOW_S, SecretFollower, keyring_of, secret_file
 
@@ -99,10 +99,12 @@ async def projects(house: House) -> None:
 def servers_own(settings: Settings) -> tuple[Path, ...]:
     """What no workspace may hold: the server's data, its code, and the files that it obeys.
 
-    An agent writes in its workspace: a `.env` that it left in the directory where the server is
-    started would be the settings of the next start. So it is kept out of there also when absent.
+    An agent writes in its workspace: a file of settings that it left there would set the next
+    start. So it is kept out of there also when the file is absent.
     """
-    own = [settings.data_path, settings.anchor_path, Path(ENV_FILE), Path(homeport.__file__).parent]
+    own = [settings.data_path, settings.anchor_path, Path(homeport.__file__).parent]
+    if (file := env_file()) is not None:
+        own.append(file)
     if sys.prefix != sys.base_prefix:  # a virtual environment, with all that is imported
         own.append(Path(sys.prefix))
     database = make_url(settings.effective_database_url)

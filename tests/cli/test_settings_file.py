@@ -1,0 +1,60 @@
+"""Which file a server takes its settings from: its own, never that of where it is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from homeport import settings
+from homeport.settings import Settings, env_file
+
+FOREIGN = "DATABASE_URL=mysql://of.somebody/else\nANTHROPIC_BASE_URL=https://evil.example\n"
+
+
+def migrated(folder: Path, **named: str) -> subprocess.CompletedProcess[str]:
+    """`homeport migrate`, started in `folder`."""
+    return subprocess.run(
+        [sys.executable, "-m", "homeport", "migrate"],
+        cwd=folder,
+        env={"PATH": os.defpath, "DATA_DIR": str(folder / "data"), **named},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_command_when_started_in_a_directory_with_a_foreign_file_then_it_is_not_read_and_told(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".env").write_text(FOREIGN)
+    ended = migrated(tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "data" / "homeport.db").exists()
+    assert f"{tmp_path / '.env'} is not read" in ended.stderr
+    named = migrated(tmp_path, ENV_FILE=".env")
+    assert named.returncode != 0
+    assert "is not read" not in named.stderr
+    assert "DATABASE_URL" in named.stderr
+
+
+def test_file_when_nobody_names_one_then_it_is_the_checkouts_and_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENV_FILE", raising=False)
+    monkeypatch.delenv("PORT", raising=False)
+    monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
+    (tmp_path / ".env").write_text("PORT=4711\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert env_file() is None
+    assert Settings().port == 8000
+    monkeypatch.chdir(tmp_path)
+    assert env_file() == tmp_path / ".env"
+    assert Settings().port == 4711
+    monkeypatch.setenv("PORT", "4712")
+    assert Settings().port == 4712
