@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, String, cast, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.identity.errors import AccountNotFound
+from homeport.identity.lookalikes import username_key
 from homeport.identity.models import User
 from homeport.identity.names import folded
 from homeport.identity.service.erase import IS_ERASED
@@ -70,7 +71,7 @@ def _chosen(wanted: Wanted) -> list[ColumnElement[bool]]:
         # A list of a few words that the code knows, as text on both databases.
         where.append(cast(User.roles, String).contains(f'"{wanted.role}"', autoescape=True))
     if wanted.search is not None:
-        part = folded(wanted.search)
-        keys = (User.username_key, User.email_key)
-        where.append(or_(*(key.contains(part, autoescape=True) for key in keys)))
+        named = User.username_key.contains(username_key(wanted.search), autoescape=True)
+        reached = User.email_key.contains(folded(wanted.search), autoescape=True)
+        where.append(or_(named, reached))
     return where

@@ -152,7 +152,7 @@ class EmailTaken(Conflict):
 
 
 class UsernameTaken(Conflict):
-    """An account has this name, in this or another spelling of its case."""
+    """An account has this name, in another case, or in letters that look the same."""
 
     code = "account.username-taken"
     title = "This username is taken"

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from homeport.identity.errors import AccountNotFound, CredentialRefused
+from homeport.identity.lookalikes import username_key
 from homeport.identity.models import ApiKey, Device, RefreshToken, SetupLink, SigningKey, User
 from homeport.identity.names import folded
 from homeport.identity.roles import ADMIN
@@ -35,8 +36,10 @@ async def find_account(session: AsyncSession, name: str) -> User | None:
     """The account with this email address or username, in any spelling of its case."""
     if "\0" in name:
         return None  # no name has it, and PostgreSQL refuses to look for it
-    column = User.email_key if "@" in name else User.username_key
-    return await session.scalar(select(User).where(column == folded(name)))
+    which = (
+        User.email_key == folded(name) if "@" in name else User.username_key == username_key(name)
+    )
+    return await session.scalar(select(User).where(which))
 
 
 async def get_account(session: AsyncSession, user_id: str) -> User:
@@ -79,13 +82,13 @@ async def taken(session: AsyncSession, *, email: str | None, username: str | Non
     if email is not None:
         wanted.append(User.email_key == folded(email))
     if username is not None:
-        wanted.append(User.username_key == folded(username))
+        wanted.append(User.username_key == username_key(username))
     rows = await session.execute(select(User.email_key, User.username_key).where(or_(*wanted)))
     found: set[str] = set()
-    for email_key, username_key in rows:
-        if email is not None and email_key == folded(email):
+    for of_email, of_username in rows:
+        if email is not None and of_email == folded(email):
             found.add("email")
-        if username is not None and username_key == folded(username):
+        if username is not None and of_username == username_key(username):
             found.add("username")
     return found
 

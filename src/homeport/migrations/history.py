@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from homeport.kernel.db import Database
 
-HEAD = "0020_invitations"
+HEAD = "0021_lookalike_names"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -27,6 +27,7 @@ from homeport.identity.errors import (
     PreferencesTooLarge,
     UnknownRole,
 )
+from homeport.identity.lookalikes import username_key
 from homeport.identity.models import User
 from homeport.identity.names import folded
 from homeport.identity.repository import get_account, other_active_admins
@@ -68,7 +69,7 @@ async def create_account(
         email=email,
         email_key=folded(email),
         username=username,
-        username_key=folded(username),
+        username_key=username_key(username),
         password_hash=password_hash,
         roles=sorted(roles),
         preferences={},
@@ -100,7 +101,7 @@ async def update_account(
     user = await get_account(unit.session, user_id)
     changed: list[str] = []
     if username is not None and username != user.username:
-        user.username, user.username_key = username, folded(username)
+        user.username, user.username_key = username, username_key(username)
         changed.append("username")
     if preferences is not None and preferences != user.preferences:
         size = len(orjson.dumps(preferences))
