@@ -217,9 +217,6 @@ class Settings(BaseSettings):
     lease_ttl: float = Field(
         default=12.0, gt=0, description="seconds until a silent node loses its runs"
     )
-    outbound_allow: CommaList = Field(
-        default=(), description="host:port or CIDR that may be called although not public"
-    )
 
     audit_seal_events: int = Field(
         default=1_000, ge=1, description="a seal is due when so many events are not sealed"
@@ -260,7 +257,6 @@ class Settings(BaseSettings):
         "cors_origins",
         "trusted_hosts",
         "trusted_proxies",
-        "outbound_allow",
         "secret_key_previous",
         mode="before",
     )

@@ -131,7 +131,6 @@ def _environment(
     given = {
         "SANDBOX": settings.sandbox,
         "TOOL_TIMEOUT": str(settings.tool_timeout),
-        "OUTBOUND_ALLOW": ",".join(settings.outbound_allow),
     }
     key = settings.anthropic_api_key
     if model_key and key is not None:

@@ -66,9 +66,7 @@ def require_address(host: str, port: int, address: Address, allow: AllowList) ->
         OutboundBlocked: It is neither.
     """
     if not is_public(address) and not allow.covers(host, port, address):
-        raise OutboundBlocked(
-            f"{host} is not a public address. The operator can list it in OUTBOUND_ALLOW."
-        )
+        raise OutboundBlocked(f"{host} is not a public address. Only the operator can allow it.")
 
 
 def _require_listed_or_public(target: Target, allow: AllowList) -> None:
@@ -81,8 +79,7 @@ def _require_listed_or_public(target: Target, allow: AllowList) -> None:
         listed = allow.names(target.host, target.port)
         if not listed and _is_own_network(target.host):
             raise OutboundBlocked(
-                f"{target.host} is a name of an own network. "
-                "The operator can list it in OUTBOUND_ALLOW."
+                f"{target.host} is a name of an own network. Only the operator can allow it."
             )
     if target.url.scheme != "https" and not listed:
         raise OutboundBlocked("Only https is called, except for what the operator lists.")
