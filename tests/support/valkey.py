@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.canaries.planted import REDIS_PASSWORD
 from support.server import die_with_parent
 
 START_S = 20.0
@@ -54,8 +55,8 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """`redis://127.0.0.1:<port>`."""
-        return f"redis://127.0.0.1:{self.port}"
+        """`redis://:<password>@127.0.0.1:<port>`."""
+        return f"redis://:{REDIS_PASSWORD}@127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Starts it, empty, and waits until it answers; ends a `halt` when it runs already."""
@@ -66,7 +67,12 @@ class Valkey:
         assert binary is not None, NO_VALKEY
         with (self._folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binary, *("--port", str(self.port), "--bind", "127.0.0.1", "--save", "")],
+                [
+                    binary,
+                    *("--port", str(self.port), "--bind", "127.0.0.1", "--save", ""),
+                    "--requirepass",
+                    REDIS_PASSWORD,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -94,8 +100,11 @@ class Valkey:
     def command(self, *words: str) -> str:
         """What it answers to one inline command: the first line, without its line end."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_S) as connection:
-            connection.sendall(" ".join(words).encode() + b"\r\n")
-            return connection.makefile("rb").readline().decode().rstrip()
+            lines = f"AUTH {REDIS_PASSWORD}\r\n{' '.join(words)}\r\n"
+            connection.sendall(lines.encode())
+            answers = connection.makefile("rb")
+            answers.readline()
+            return answers.readline().decode().rstrip()
 
     def _answers(self) -> bool:
         try:

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from support import upstream
+from support.canaries.planted import PROVIDER_KEY
 from support.client import ask
 from support.server import Server
 
@@ -30,7 +31,7 @@ def started(folder: Path) -> Generator[Server]:
         try:
             assert model.stdout is not None
             settings = {
-                "ANTHROPIC_API_KEY": "key",
+                "ANTHROPIC_API_KEY": PROVIDER_KEY,
                 "ANTHROPIC_BASE_URL": model.stdout.readline().strip(),
                 "ALLOW_BYPASS": "true",
             }

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.door import CLAUDE, Person, user
+from support.canaries.planted import PROVIDER_KEY
 from support.upstream import Upstream
 
 DEBUG = "/chat/completions/debug"
@@ -17,7 +18,7 @@ NOBODYS = "0198a000-0000-7000-8000-00000000dead"
 async def understood(person: Person, body: Any) -> dict[str, Any]:
     answer = await person.call("POST", DEBUG, body)
     assert answer.status == 200, await answer.text()
-    assert "sk-test" not in await answer.text()
+    assert PROVIDER_KEY not in await answer.text()
     return await answer.json()
 
 

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from gateway.door import CLAUDE, ERROR_MEMBERS, PATIENCE_S, Person, refused, user
+from support.canaries.planted import PROVIDER_KEY
 from support.server import Server
 from support.upstream import Fail, Hang, Reply, Upstream, event, text
 
@@ -60,7 +61,7 @@ async def test_call_when_the_provider_fails_at_once_then_the_status_says_how(
     document = await answer.json(content_type="application/problem+json")
     assert (answer.status, document["error"]["code"]) == (status, code)
     assert answer.headers.get("Retry-After") == retry_after
-    assert "sk-test" not in await answer.text()
+    assert PROVIDER_KEY not in await answer.text()
 
 
 @pytest.mark.parametrize(

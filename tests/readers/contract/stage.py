@@ -11,11 +11,12 @@ from readers.api import Api, admin_of
 from readers.contract.clients import Client
 from readers.contract.script import PROMPT
 from readers.contract.transports import Transport, asking, chat
+from support.canaries.planted import PROVIDER_KEY
 from support.server import Server
 from support.upstream import Reply, Upstream
 
 SETTINGS = {
-    "ANTHROPIC_API_KEY": "sk-test",
+    "ANTHROPIC_API_KEY": PROVIDER_KEY,
     "ALLOW_BYPASS": "true",
     "LEASE_TTL": "5",
     "MAX_SOCKETS_PER_USER": "200",
