@@ -32,7 +32,10 @@ SECRET_VALUES = re.compile(
     """
 )
 REMOVED = "[removed]"
-NOISY = dict.fromkeys(("aiosqlite", "alembic", "asyncio", "uvicorn.error"), logging.WARNING)
+# At DEBUG "anthropic" writes down whole conversations; nobody else here logs what people say.
+NOISY = dict.fromkeys(
+    ("aiosqlite", "alembic", "anthropic", "asyncio", "uvicorn.error"), logging.WARNING
+)
 
 
 def configure_log(
