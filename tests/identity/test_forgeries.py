@@ -267,7 +267,69 @@ def _by_spelling(f: Forger) -> list[str]:
     ]
 
 
-@pytest.mark.requirement("14", "16", "17", "CVE-36", "CVE-37")
+def _by_encoding(f: Forger) -> list[str]:
+    """Signatures by the server's own key over encodings that RFC 8017 (9.2) does not allow.
+
+    A verifier that parses what it should compare takes some of them: padding cut short for
+    something else behind the digest, other digests, algorithm identifiers with more or less in
+    them, lengths written the long way, and numbers that are the same modulo n.
+    """
+    numbers = f.private.private_numbers()
+    modulus = numbers.public_numbers.n
+    size = (modulus.bit_length() + 7) // 8
+    data = ".".join(f.parts[:2])
+    digest = hashlib.sha256(data.encode()).digest()
+    oid = bytes.fromhex("0609608648016503040201")
+    good = bytes.fromhex("3031300d") + oid + bytes.fromhex("05000420") + digest
+
+    def padded(info: bytes, *, head: bytes = b"\x00\x01", fill: bytes = b"\xff") -> bytes:
+        return head + fill * (size - 3 - len(info)) + b"\x00" + info
+
+    def number(encoded: bytes) -> int:
+        return pow(int.from_bytes(encoded, "big"), numbers.d, modulus)
+
+    sha512 = bytes.fromhex("3051300d060960864801650304020305000440")
+    shifted = padded(good)[2 + 64 :]
+    encoded = [
+        padded(good, fill=b"\x00"),
+        padded(good, fill=b"\xfe"),
+        padded(good, head=b"\x00\x02"),
+        padded(good, head=b"\x00\x00"),
+        padded(good, head=b"\x01\x01"),
+        b"\x00\x01" + shifted[:-64] + bytes(64) + shifted[-64:],
+        b"\x00\x01" + b"\xff" * 8 + b"\x00" + good + bytes(size - 11 - len(good)),
+        b"\x00\x01\x00" + good + b"\xff" * (size - 3 - len(good)),
+        padded(digest),
+        padded(good + b"\x00"),
+        padded(good[:-1]),
+        padded(good[:-32] + hashlib.sha256(b"else").digest()),
+        padded(bytes.fromhex("302f300b") + oid + bytes.fromhex("0420") + digest),
+        padded(bytes.fromhex("3033300f") + oid + bytes.fromhex("050005000420") + digest),
+        padded(bytes.fromhex("308131300d") + oid + bytes.fromhex("05000420") + digest),
+        padded(bytes.fromhex("3032300d") + oid + bytes.fromhex("0500048120") + digest),
+        padded(
+            bytes.fromhex("3031300d0609608648016503040204") + bytes.fromhex("05000420") + digest
+        ),
+        padded(
+            bytes.fromhex("3021300906052b0e03021a05000414") + hashlib.sha1(data.encode()).digest()
+        ),
+        padded(sha512 + hashlib.sha512(data.encode()).digest()),
+    ]
+    right = number(padded(good))
+    assert right.to_bytes(size, "big") == _unb64(f.parts[2]), "so it would be right"
+    numbers_of = [*map(number, encoded), modulus - right, 0, 1, modulus - 1]
+    signatures = [each.to_bytes(size, "big") for each in numbers_of]
+    signatures += [
+        (right + modulus).to_bytes(size + 1, "big"),
+        bytes(1) + right.to_bytes(size, "big"),
+        right.to_bytes(size, "big") + bytes(1),
+        right.to_bytes(size, "big")[1:],
+        right.to_bytes(size, "little"),
+    ]
+    return [f"{data}.{_b64(signature)}" for signature in signatures]
+
+
+@pytest.mark.requirement("14", "15", "16", "17", "CVE-36", "CVE-37")
 async def test_access_token_when_forged_then_401(door: Door) -> None:
     ada = await door.register("ada")
     forger = Forger(door.identity, ada.access)
@@ -278,8 +340,9 @@ async def test_access_token_when_forged_then_401(door: Door) -> None:
         *_by_header(forger),
         *_by_claim(forger),
         *_by_spelling(forger),
+        *_by_encoding(forger),
     ]
-    assert len(set(forged)) >= 120
+    assert len(set(forged)) >= 150
     assert (await door.me(forger.make())).status == 200  # the forger can write a good one
     for token in forged:
         assert token != ada.access
