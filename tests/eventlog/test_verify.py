@@ -304,3 +304,20 @@ async def test_row_when_a_column_gets_another_type_then_it_is_found_and_named(
     ):
         report = await tampered(log.database, [statement])
         assert {(each.what, each.seq) for each in report.findings} == expected, statement
+
+
+@pytest.mark.requirement("60")
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_seal_when_a_column_gets_another_type_then_it_is_found_and_named(
+    log: EventLog,
+) -> None:
+    async with log.unit(NAME) as unit:
+        unit.append(NAME, fact(), actor=ACTOR)
+    await Sealer(log.database, KEY, holder="test", events=1).step()
+    for column in ("at", "position", "heads", "root", "previous", "key", "signature"):
+        report = await tampered(log.database, [f"UPDATE seals SET {column} = 'text'"])
+        assert ("seal", 1) in {(each.what, each.seq) for each in report.findings}, column
+    for column in ("stream", "seq", "hash"):
+        value = "x'00ff'" if column == "stream" else "'text'"
+        report = await tampered(log.database, [f"UPDATE seal_heads SET {column} = {value}"])
+        assert ("seal", 1) in {(each.what, each.seq) for each in report.findings}, column

@@ -6,7 +6,7 @@ Every node copies the seals into a file of its own, outside the database (`ancho
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import func, insert, select
@@ -26,6 +26,7 @@ AT_ONCE = 50_000
 LEASE = "audit.seal"
 LEASE_S = 30.0
 AnySession = ReadSession | WriteSession
+T = TypeVar("T", int, str, bytes)
 _logger = structlog.get_logger(__name__)
 
 
@@ -102,8 +103,30 @@ async def seals_after(session: AnySession, seal_id: int, *, limit: int) -> list[
 
 def seal_of(row: SealRow) -> Seal:
     """The seal in a row."""
-    numbers = (row.id, row.at, row.position, row.heads)
-    return Seal(*numbers, row.root, row.previous, row.key, row.signature)
+    return Seal(
+        id=row.id,
+        at=as_written(row.at, int),
+        position=as_written(row.position, int),
+        heads=as_written(row.heads, int),
+        root=as_written(row.root, bytes),
+        previous=as_written(row.previous, bytes),
+        key=as_written(row.key, bytes),
+        signature=as_written(row.signature, bytes),
+    )
+
+
+def head_of(stream: str, seq: int, digest: bytes) -> SealedHead:
+    """The sealed head of these columns."""
+    return SealedHead(as_written(stream, str), as_written(seq, int), as_written(digest, bytes))
+
+
+def as_written(value: object, kind: type[T]) -> T:
+    """`value`, or nothing of its kind, which was sealed by nobody.
+
+    SQLite takes a text for bytes and for a number; whoever put one there is to be found, and not
+    to end the verification.
+    """
+    return value if isinstance(value, kind) else kind()
 
 
 async def _moved(session: ReadSession, sealed: int, position: int) -> list[SealedHead]:
@@ -119,7 +142,7 @@ async def _moved(session: ReadSession, sealed: int, position: int) -> list[Seale
         .join(last, (last.c.stream_id == EventRow.stream_id) & (last.c.seq == EventRow.seq))
         .join(StreamRow, StreamRow.id == EventRow.stream_id)
     )
-    return [SealedHead(*row) for row in await session.execute(query)]
+    return [head_of(*row) for row in await session.execute(query)]
 
 
 async def _write(session: WriteSession, seal: Seal, heads: list[SealedHead]) -> None:

@@ -10,7 +10,7 @@ from homeport.eventlog.chain import Finding
 from homeport.eventlog.models import EventRow, SealedHeadRow, SealRow, StreamRow
 from homeport.eventlog.report import Report
 from homeport.eventlog.seal import NOTHING, Seal, SealedHead, root_of
-from homeport.eventlog.sealer import AnySession, seal_of, seals_after
+from homeport.eventlog.sealer import AnySession, as_written, head_of, seal_of, seals_after
 
 AT_ONCE = 500
 
@@ -29,7 +29,8 @@ async def judge_sealed_heads(session: AnySession, report: Report, stream: str | 
         query = query.where(head.stream == stream)
     for seal_id, name, seq, missing in await session.execute(query):
         how = "is missing" if missing else "is another one now"
-        report.add(Finding("sealed-head", name, seq, f"seal {seal_id} has sealed it, and it {how}"))
+        place = as_written(name, str), as_written(seq, int)
+        report.add(Finding("sealed-head", *place, f"seal {seal_id} has sealed it, and it {how}"))
 
 
 async def judge_seals(session: AnySession, report: Report, trusted: Collection[bytes]) -> None:
@@ -106,5 +107,5 @@ async def _heads(session: AnySession, first: int, last: int) -> dict[int, list[S
     found: dict[int, list[SealedHead]] = {}
     rows = await session.execute(query.where(head.seal_id.between(first, last)))
     for seal_id, stream, seq, digest in rows:
-        found.setdefault(seal_id, []).append(SealedHead(stream, seq, digest))
+        found.setdefault(seal_id, []).append(head_of(stream, seq, digest))
     return found
