@@ -213,6 +213,7 @@ async def test_fork_when_repeated_with_its_key_then_there_is_one(door: Door) -> 
     [
         ("x", 400, "stream.bad-cursor"),
         ("1.2", 400, "stream.bad-cursor"),
+        ("1.0.5", 400, "stream.bad-cursor"),
         ("99", 409, "stream.cursor-ahead"),
     ],
 )

@@ -16,7 +16,7 @@ from homeport.eventlog.catalogue.message import (
     MessageStarted,
 )
 from homeport.eventlog.catalogue.session import SessionForked
-from homeport.eventlog.cursor import Cursor, CursorAhead
+from homeport.eventlog.cursor import BadCursor, Cursor, CursorAhead
 from homeport.eventlog.text import Block
 from homeport.kernel.db import ReadSession
 from homeport.sessions.access import stream_of
@@ -49,7 +49,7 @@ async def take_copy(session: ReadSession, row: SessionRow, at: str | None) -> Co
     """Reads a conversation from where its memory begins up to the cursor `at` (None: all of it).
 
     Raises:
-        BadCursor: `at` is no cursor.
+        BadCursor: `at` is no cursor of this conversation.
         CursorAhead: `at` is ahead of the conversation.
         ForkTooLarge: It is more than is copied in one transaction.
     """
@@ -77,6 +77,8 @@ async def take_copy(session: ReadSession, row: SessionRow, at: str | None) -> Co
             detail = f"More than {MOST_BYTES >> 20} MiB or {MOST_FACTS:,} events would be copied."
             raise ForkTooLarge(detail)
     if opened is None:
+        if cut.block >= 0:
+            raise BadCursor("No message is open at this cursor.")
         return Copy(cut, facts, [])
     blocks = await _written(session, stream, opened)
     return Copy(cut, facts, blocks if at is None else _until(blocks, cut))
