@@ -162,7 +162,7 @@ async def test_runs_when_two_thousand_are_made_and_valkey_fails_then_each_is_run
 async def test_runs_when_nodes_are_killed_and_sleep_past_their_leases_then_none_is_lost_or_doubled(
     make_pair: MakePair, valkey: Valkey, tmp_path: Path
 ) -> None:
-    seen = await fleet_at_work(make_pair, valkey, tmp_path, runs=150, lease_s=TTL_S, makes=of_nodes)
-    assert sum(seen["runs"].values()) == 150
+    seen = await fleet_at_work(make_pair, valkey, tmp_path, runs=400, lease_s=TTL_S, makes=of_nodes)
+    assert sum(seen["runs"].values()) == 400
     assert seen["kills"] > 2
     assert seen["taken_over"] > 0

@@ -76,12 +76,19 @@ async def take_copy(session: ReadSession, row: SessionRow, at: str | None) -> Co
         if size > MOST_BYTES or len(facts) > MOST_FACTS:
             detail = f"More than {MOST_BYTES >> 20} MiB or {MOST_FACTS:,} events would be copied."
             raise ForkTooLarge(detail)
+    return Copy(cut, facts, await _broken_off(session, stream, opened, cut, whole=at is None))
+
+
+async def _broken_off(
+    session: ReadSession, stream: str, opened: Record | None, cut: Cursor, *, whole: bool
+) -> list[dict[str, Any]]:
+    """Blocks of the message that is open at the cut, up to there or as `whole` as they are."""
     if opened is None:
         if cut.block >= 0:
             raise BadCursor("No message is open at this cursor.")
-        return Copy(cut, facts, [])
+        return []
     blocks = await _written(session, stream, opened)
-    return Copy(cut, facts, blocks if at is None else _until(blocks, cut))
+    return blocks if whole else _until(blocks, cut)
 
 
 async def fork(
