@@ -20,7 +20,7 @@ from homeport.identity.invitations.service import (
     SHORTEST,
     STREAM,
     Wish,
-    list_invitations,
+    open_invitations,
     revoke_invitation,
 )
 from homeport.identity.names import EmailAddress
@@ -98,7 +98,8 @@ async def _revoke(settings: Settings, invitation_id: str) -> None:
 
 async def _list(settings: Settings) -> list[Invitation]:
     async with opened_log(settings) as log, log.database.read() as session:
-        return list(await list_invitations(session))
+        query = open_invitations().order_by(Invitation.id.desc())
+        return list(await session.scalars(query))
 
 
 def _address(email: str | None) -> str | None:

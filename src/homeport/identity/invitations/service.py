@@ -5,12 +5,11 @@ A code carries 256 bits, so a wrong one is counted after it was looked at, and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -149,20 +148,9 @@ async def use_invitation(unit: Unit, code: str, *, email: str, user_id: str) -> 
     return role
 
 
-async def list_invitations(
-    session: AsyncSession, *, limit: int | None = None, skip: int = 0, after: str | None = None
-) -> Sequence[Invitation]:
-    """The invitations that could still be used, the newest first."""
-    query = select(Invitation).where(*_open()).order_by(Invitation.id.desc())
-    if after is not None:
-        query = query.where(Invitation.id < after)
-    return (await session.scalars(query.limit(limit).offset(skip))).all()
-
-
-async def count_invitations(session: AsyncSession) -> int:
-    """How many could still be used."""
-    query = select(func.count()).select_from(Invitation).where(*_open())
-    return await session.scalar(query) or 0
+def open_invitations() -> Select[Invitation]:
+    """The invitations that could still be used."""
+    return select(Invitation).where(*_open())
 
 
 async def remove_old(session: WriteSession) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
+from homeport.identity.invitations.models import Invitation
 from homeport.identity.invitations.schemas import (
     InvitationBody,
     InvitationPage,
@@ -15,14 +16,14 @@ from homeport.identity.invitations.schemas import (
 from homeport.identity.invitations.service import (
     STREAM,
     Wish,
-    count_invitations,
     invite,
-    list_invitations,
+    open_invitations,
     revoke_invitation,
 )
 from homeport.identity.roles import permissions_of
 from homeport.identity.router.provided import Log, Manager, Overseer, Registering
-from homeport.kernel.http.pagination import Paging, paginate
+from homeport.kernel.http.listing import newest
+from homeport.kernel.http.pagination import Paging
 
 router = APIRouter(prefix="/v1/auth/invitations", tags=["users"])
 
@@ -32,11 +33,7 @@ async def read_invitations(caller: Overseer, paging: Paging, log: Log) -> Invita
     """The invitations that could still be used, the newest first."""
     del caller  # it may: that is all there is to know
     async with log.database.read() as session:
-        rows = await list_invitations(
-            session, limit=paging.limit + 1, skip=paging.skip, after=paging.after_id()
-        )
-        total = await count_invitations(session)
-    page = paginate(paging, rows, total=total, key=lambda row: (row.id,))
+        page = await newest(session, open_invitations(), Invitation.id, paging)
     return InvitationPage(
         invitations=[InvitationView.of(row) for row in page.items], **page.fields()
     )
