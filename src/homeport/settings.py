@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from homeport.kernel import errors
 from homeport.kernel.addresses import as_host_name, as_network, as_origin_or_any, as_public_url
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -34,16 +36,61 @@ Networks = Annotated[tuple[Annotated[str, AfterValidator(as_network)], ...], NoD
 PublicURL = Annotated[str, AfterValidator(as_public_url)]
 
 
+class SettingsFileUnreadable(errors.Invalid):
+    """Starting without it would start with other settings: with open registration, say."""
+
+    code = "settings.file-unreadable"
+    title = "The file of settings cannot be read"
+
+
 def env_file() -> Path | None:
     """The file of settings: the one that `ENV_FILE` names, or in the checkout its `.env`.
 
     The `.env` of any other directory is somebody else's: a cloned repository would say where the
     provider's key is sent, and which database is migrated.
     """
-    named = os.environ.get("ENV_FILE")  # noqa: TID251 - it says where the settings are
+    named = _named_file()
     if named:
-        return Path(named).expanduser().resolve()
+        return Path(os.path.realpath(Path(named).expanduser()))
     return CHECKOUT / ".env" if Path.cwd() == CHECKOUT else None
+
+
+def names_in_file() -> list[str]:
+    """All names that the file of settings sets, in small letters, known ones or not.
+
+    A pipe can be read only once, so it tells none.
+    """
+    file = env_file()
+    if file is None or not file.is_file():
+        return []
+    return list(_File(Settings, env_file=file).env_vars)
+
+
+def _named_file() -> str | None:
+    return os.environ.get("ENV_FILE")  # noqa: TID251 - it says where the settings are
+
+
+def _refuse_other_than_a_file(file: Path) -> None:
+    if file == Path(os.devnull):
+        return
+    if not (file.is_file() or file.is_fifo()):
+        file.stat()  # raises what is wrong, when nothing is there
+        raise SettingsFileUnreadable(f"{file} is no file.")
+
+
+class _File(DotEnvSettingsSource):
+    """The file of settings; pydantic's own passes over one that it cannot find."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        file = env_file()
+        try:
+            if file is not None and _named_file():
+                _refuse_other_than_a_file(file)
+            return super()._load_env_vars()
+        except OSError as error:
+            raise SettingsFileUnreadable(f"{file}: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise SettingsFileUnreadable(f"{file}: it is not UTF-8.") from None
 
 
 class Settings(BaseSettings):
@@ -61,7 +108,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there are none
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What beats what: what is given, the environment, the file."""
-        file = DotEnvSettingsSource(settings_cls, env_file=env_file())
+        file = _File(settings_cls, env_file=env_file())
         return init_settings, env_settings, file
 
     environment: Literal["development", "production"] = Field(

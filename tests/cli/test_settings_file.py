@@ -42,6 +42,30 @@ def test_command_when_started_in_a_directory_with_a_foreign_file_then_it_is_not_
     assert "DATABASE_URL" in named.stderr
 
 
+@pytest.mark.parametrize("named", ["its.env", "folder", "latin.env", "latin.env/its.env"])
+def test_command_when_its_file_cannot_be_read_then_it_ends_with_3_and_names_it(
+    tmp_path: Path, named: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "latin.env").write_bytes(b"REGISTRATION=closed\nPUBLIC_URL=\xe4\n")
+    ended = migrated(tmp_path, ENV_FILE=named)
+    assert ended.returncode == 3, ended.stderr
+    assert str(tmp_path / named) in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_command_when_a_name_in_its_file_is_misspelt_then_the_one_meant_is_told(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "its.env").write_text("REGISTRATON=closed\nEDITOR=vi\nLOG_LEVEL=ERROR\n")
+    ended = migrated(tmp_path, ENV_FILE="its.env")
+    assert ended.returncode == 0, ended.stderr
+    told = [line for line in ended.stderr.splitlines() if "is no setting" in line]
+    said = "REGISTRATON is no setting; is REGISTRATION meant?"
+    assert told == [f"homeport: {tmp_path / 'its.env'}: {said}"]
+
+
 def test_file_when_nobody_names_one_then_it_is_the_checkouts_and_only_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from homeport.wiring.people import servers_own
 def test_files_when_the_server_obeys_them_then_they_are_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "its.env").touch()
     monkeypatch.setenv("ENV_FILE", str(tmp_path / "its.env"))
     settings = Settings(
         data_dir=tmp_path / "data",
