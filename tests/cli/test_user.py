@@ -85,6 +85,8 @@ async def test_user_when_every_signing_key_is_lost_then_the_operator_removes_the
     person = await stage.register("mary")
     for name in ("laptop", "phone"):
         await stage.signing_key(person, name)
+    both = homeport(server, "reset", person.name, "--factors", "--signing-keys")
+    assert (both.returncode, "at a time" in both.stderr) == (2, True), "else one would be forgotten"
     done = told(server, "reset", person.name, "--signing-keys")
     assert done == {"username": person.name, "removed": 2}
     path = "/v1/auth/signing-keys"

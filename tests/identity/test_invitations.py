@@ -21,7 +21,7 @@ from homeport.identity.models import User
 from homeport.identity.opaque import hashed
 from homeport.identity.opening import IdentityOptions, open_identity
 from homeport.identity.roles import ROLES
-from homeport.identity.service.accounts import disable_account, set_roles
+from homeport.identity.service.accounts import set_roles
 from homeport.kernel.crypto import KeyRing
 from homeport.kernel.ids import new_id
 from identity.conftest import Shift
@@ -202,20 +202,25 @@ async def test_invitation_when_it_does_not_hold_then_refused_and_noted(
 
 
 @on_sqlite
-@pytest.mark.parametrize("loss", ["disabled", "demoted"])
-async def test_invitation_when_the_inviter_may_not_any_more_then_it_lets_nobody_in(
+@pytest.mark.parametrize("loss", ["disabled", "demoted", "deleted"])
+async def test_invitation_when_the_inviter_may_not_any_more_then_it_never_lets_anybody_in(
     guarded: Door, door: Door, admin: Person, loss: str
 ) -> None:
     eve = await door.register("eve")
     await give(door, eve, "admin")
     code = (await invite(guarded, eve, role="admin"))["invitation_code"]
-    if loss == "demoted":
-        await give(door, eve, "user")
-    else:
-        async with door.log.unit(f"account:{eve.id}", "system") as unit:
-            await disable_account(unit, user_id=eve.id, actor=f"user:{admin.id}")
+    path = f"/v1/auth/users/{eve.id}"
+    change = {"demoted": {"roles": ["user"]}, "disabled": {"is_active": False}}.get(loss)
+    method = "DELETE" if change is None else "PATCH"
+    lost = await door.call(method, path, token=admin.access, json=change)
+    assert lost.status == 200, lost.body
+    assert (await facts(guarded))[-1][0] == "invitation.revoked"
+    assert (await door.call("GET", INVITATIONS, token=admin.access)).json["total"] == 0
     assert (await register(guarded, "mallory", code)).code == "auth.invitation-refused"
-    assert (await facts(guarded))[-1][2]["reason"] == "inviter"
+    back = {"roles": ["admin"], "is_active": True}
+    assert (await door.call("PATCH", path, token=admin.access, json=back)).status == 200
+    assert (await register(guarded, "mallory", code)).code == "auth.invitation-refused"
+    assert (await facts(guarded))[-1][2]["reason"] == "revoked"
 
 
 @on_sqlite

@@ -187,6 +187,32 @@ async def test_users_when_a_key_lacks_the_scope_then_its_holders_role_does_not_h
     assert (refused.status, refused.code) == (403, "auth.scope-required")
 
 
+@pytest.mark.requirement("25")
+async def test_user_when_managed_by_a_key_then_nobody_gets_or_loses_more_than_the_key_may(
+    door: Door,
+) -> None:
+    admin, other = await with_roles(door, "admin", "admin"), await with_roles(door, "oz", "admin")
+    ada, maud = await door.register("ada"), await with_roles(door, "maud", "moderator")
+    wish = {"name": "manager", "scopes": ["users:manage"]}
+    made = await door.call("POST", "/v1/auth/api-keys", token=admin.access, json=wish)
+    key = made.json["api_key"]
+    refused = [
+        await door.call("PATCH", f"{USERS}/{ada.id}", token=key, json={"roles": ["admin"]}),
+        await door.call("PATCH", f"{USERS}/{ada.id}", token=key, json={"roles": ["analyst"]}),
+        await door.call("PATCH", f"{USERS}/{maud.id}", token=key, json={"roles": ["user"]}),
+        await door.call("PATCH", f"{USERS}/{other.id}", token=key, json={"is_active": False}),
+        await door.call("DELETE", f"{USERS}/{admin.id}", token=key),
+    ]
+    assert {(each.status, each.code) for each in refused} == {(403, "auth.scope-required")}
+    for person, roles in ((ada, ["user"]), (maud, ["moderator"]), (other, ["admin"])):
+        user = (await door.call("GET", f"{USERS}/{person.id}", token=admin.access)).json
+        assert (user["roles"], user["is_active"]) == (roles, True)
+    for change in ({"is_active": False}, {"is_active": True}):
+        done = await door.call("PATCH", f"{USERS}/{ada.id}", token=key, json=change)
+        assert done.status == 200, done.body
+    assert (await door.call("DELETE", f"{USERS}/{ada.id}", token=key)).status == 200
+
+
 async def test_user_when_locked_then_an_admin_unlocks(door: Door) -> None:
     admin, ada = await with_roles(door, "admin", "admin"), await door.register("ada")
     guard = door.identity.guard

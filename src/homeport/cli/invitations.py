@@ -14,15 +14,9 @@ from homeport.cli.database import ACTOR, opened_log, run
 from homeport.cli.pair import address_of
 from homeport.cli.settings import read_settings
 from homeport.identity.invitations import service
+from homeport.identity.invitations.ending import STREAM, open_invitations, revoke_invitation
 from homeport.identity.invitations.models import Invitation
-from homeport.identity.invitations.service import (
-    LONGEST,
-    SHORTEST,
-    STREAM,
-    Wish,
-    open_invitations,
-    revoke_invitation,
-)
+from homeport.identity.invitations.service import LONGEST, SHORTEST, Wish
 from homeport.identity.names import EmailAddress
 from homeport.identity.registration import Registration
 from homeport.identity.roles import USER

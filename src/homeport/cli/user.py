@@ -75,6 +75,8 @@ def reset(
     as_json: AsJSON = False,
 ) -> None:
     """Print a one-time link that sets a password; it ends every sign-in of the account."""
+    if prompt + factors + signing_keys > 1:
+        raise typer.BadParameter("Ask for one of --prompt, --factors, --signing-keys at a time.")
     settings = read_settings()
     if factors:
         told, line = _without_factors(settings, name)

@@ -6,35 +6,33 @@ A code carries 256 bits, so a wrong one is counted after it was looked at, and n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from homeport.eventlog import EventLog, Unit
 from homeport.eventlog.catalogue.invitation import (
     InvitationCreated,
     InvitationFault,
     InvitationRefusal,
-    InvitationRevoked,
     InvitationUsed,
 )
 from homeport.identity.errors import UnknownRole
 from homeport.identity.guard import Guard
-from homeport.identity.invitations.errors import InvitationNotFound, InvitationRefused
+from homeport.identity.invitations.ending import STREAM, end, may_invite
+from homeport.identity.invitations.errors import InvitationRefused
 from homeport.identity.invitations.models import Invitation
 from homeport.identity.models import User
 from homeport.identity.names import folded
 from homeport.identity.opaque import hashed, new_secret
-from homeport.identity.roles import ROLES, USERS_MANAGE, permissions_of
+from homeport.identity.roles import ROLES
 from homeport.kernel import clock
 from homeport.kernel.db import WriteSession
-from homeport.kernel.ids import is_id, new_id
+from homeport.kernel.ids import new_id
 
 CODE_MARK: Final = "hpi_"
-STREAM: Final = "system"
 LIFETIME: Final = timedelta(days=7)
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=30)
@@ -93,17 +91,6 @@ def invite(unit: Unit, wish: Wish, *, user_id: str | None, actor: str) -> tuple[
     return made, code
 
 
-async def revoke_invitation(unit: Unit, invitation_id: str, *, actor: str) -> None:
-    """Ends an invitation that nobody has used. Open the unit on `system`.
-
-    Raises:
-        InvitationNotFound: There is none that could still be used.
-    """
-    if not is_id(invitation_id) or not await _end(unit, invitation_id, Invitation.revoked_at):
-        raise InvitationNotFound
-    unit.append(STREAM, InvitationRevoked(invitation_id=invitation_id), actor=actor)
-
-
 async def check_invitation(
     log: EventLog, guard: Guard, code: str, *, email: str, address: str | None
 ) -> None:
@@ -141,44 +128,17 @@ async def use_invitation(unit: Unit, code: str, *, email: str, user_id: str) -> 
     if found is None or await _fault(unit.session, found, email) is not None:
         raise InvitationRefused
     role = found.role
-    if not await _end(unit, found.id, Invitation.used_at):
+    if not await end(unit, found.id, Invitation.used_at):
         raise InvitationRefused
     used = InvitationUsed(invitation_id=found.id, user_id=user_id, role=role)
     unit.append(STREAM, used, actor=f"user:{user_id}")
     return role
 
 
-def open_invitations() -> Select[Invitation]:
-    """The invitations that could still be used."""
-    return select(Invitation).where(*_open())
-
-
 async def remove_old(session: WriteSession) -> None:
     """Removes what has long been over. For a chore."""
     over = Invitation.expires_at < clock.utc_now() - REMEMBERED
     await session.execute(delete(Invitation).where(over))
-
-
-def _open() -> tuple[ColumnElement[bool], ...]:
-    return (
-        Invitation.used_at.is_(None),
-        Invitation.revoked_at.is_(None),
-        Invitation.expires_at > clock.utc_now(),
-    )
-
-
-async def _end(
-    unit: Unit, invitation_id: str, when: InstrumentedAttribute[datetime | None]
-) -> bool:
-    """Whether this call, and no other, ended it; with it goes whom it was for."""
-    ended = await unit.session.execute(
-        update(Invitation)
-        .where(Invitation.id == invitation_id, *_open())
-        .values({when: clock.utc_now(), Invitation.email: None, Invitation.note: None})
-        .returning(Invitation.id)
-        .execution_options(synchronize_session=False)
-    )
-    return ended.first() is not None
 
 
 async def _find(session: AsyncSession, code: str) -> Invitation | None:
@@ -198,8 +158,7 @@ async def _fault(session: AsyncSession, found: Invitation, email: str) -> Invita
         return "address"
     if found.user_id is not None:
         host = await session.get(User, found.user_id, populate_existing=True)
-        needed = permissions_of([found.role]) | {USERS_MANAGE}
         # Whoever loses the office must not keep a way in to it.
-        if host is None or not host.is_active or not needed <= permissions_of(host.roles):
+        if host is None or not host.is_active or not may_invite(host.roles, found.role):
             return "inviter"
     return None

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
+from homeport.identity.invitations.ending import STREAM, open_invitations, revoke_invitation
 from homeport.identity.invitations.models import Invitation
 from homeport.identity.invitations.schemas import (
     InvitationBody,
@@ -13,13 +14,7 @@ from homeport.identity.invitations.schemas import (
     InvitationView,
     InvitedView,
 )
-from homeport.identity.invitations.service import (
-    STREAM,
-    Wish,
-    invite,
-    open_invitations,
-    revoke_invitation,
-)
+from homeport.identity.invitations.service import Wish, invite
 from homeport.identity.roles import permissions_of
 from homeport.identity.router.provided import Log, Manager, Overseer, Registering
 from homeport.kernel.http.listing import newest

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from homeport.identity.access import Caller
 from homeport.identity.directory import STATUSES, Wanted, account_by_id, page_of_accounts
 from homeport.identity.directory_schemas import AccountChange, AccountPage, AccountView
 from homeport.identity.guard import unlock
-from homeport.identity.roles import ROLES
+from homeport.identity.roles import ROLES, USER, permissions_of
 from homeport.identity.router.provided import Live, Log, Manager, Overseer, Working
 from homeport.identity.schemas import DoneView
 from homeport.identity.service.accounts import (
@@ -44,6 +46,19 @@ async def _paging(
     if skip > MAX_OFFSET and page.cursor is None:
         raise UseCursor(param="skip")
     return replace(page, offset=page.offset or skip)
+
+
+def require_reach(caller: Caller, roles: Iterable[str]) -> None:
+    """Lets `caller` manage somebody with `roles`, or give or take them: nobody beyond oneself.
+
+    A key for accounts alone would else make its bearer an admin. What every account may do is not
+    asked for: such a key is there to manage them.
+
+    Raises:
+        ScopeRequired, RoleRequired: The roles may do something that the caller may not.
+    """
+    for permission in sorted(permissions_of(roles) - permissions_of([USER])):
+        caller.require(permission)
 
 
 @router.get("")
@@ -84,6 +99,8 @@ async def change_user(
     async with log.database.read() as session:
         await account_by_id(session, user_id)
     async with log.unit(account_stream(user_id), "system") as unit:
+        before = (await account_by_id(unit.session, user_id)).roles
+        require_reach(caller, [*before, *(body.roles or ())])
         if body.is_active:  # first: what is deleted gets roles when it is taken back
             await enable_account(unit, user_id=user_id, actor=caller.actor)
         if body.roles is not None:
@@ -106,6 +123,7 @@ async def delete_user(
     async with log.database.read() as session:
         await account_by_id(session, user_id)
     async with log.unit(account_stream(user_id), "system") as unit:
+        require_reach(caller, (await account_by_id(unit.session, user_id)).roles)
         await delete_account(unit, user_id=user_id, actor=caller.actor)
     live.forget_user(user_id)
     await work.stop_all(user_id, actor=caller.actor)

@@ -27,6 +27,7 @@ from homeport.identity.errors import (
     PreferencesTooLarge,
     UnknownRole,
 )
+from homeport.identity.invitations.ending import revoke_invitations
 from homeport.identity.lookalikes import username_key
 from homeport.identity.models import User
 from homeport.identity.names import folded
@@ -136,6 +137,7 @@ async def disable_account(unit: Unit, *, user_id: str, actor: str) -> None:
     if not await _changed(unit, user_id, User.is_active.is_(True), is_active=False):
         return
     unit.append(account_stream(user_id), AccountDisabled(), actor=actor)
+    await revoke_invitations(unit, user_id=user_id, kept_by=(), actor=actor)
     await revoke_devices(unit, user_id=user_id, reason="account-disabled", actor=actor)
 
 
@@ -171,6 +173,7 @@ async def delete_account(unit: Unit, *, user_id: str, actor: str) -> None:
     ):
         return
     unit.append(account_stream(user_id), AccountDeleted(), actor=actor)
+    await revoke_invitations(unit, user_id=user_id, kept_by=(), actor=actor)
     await revoke_devices(unit, user_id=user_id, reason="account-deleted", actor=actor)
     await revoke_keys(unit, user_id=user_id, reason="account-deleted", actor=actor)
 
@@ -196,6 +199,7 @@ async def set_roles(unit: Unit, *, user_id: str, roles: Iterable[str], actor: st
         await _refuse_last_admin(unit, user_id)
     before, user.roles, user.updated_at = user.roles, wanted, clock.utc_now()
     unit.append(account_stream(user_id), RolesChanged(before=before, after=wanted), actor=actor)
+    await revoke_invitations(unit, user_id=user_id, kept_by=wanted, actor=actor)
     return user
 
 
