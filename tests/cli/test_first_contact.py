@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -68,3 +71,17 @@ async def test_profile_when_read_then_it_counts_what_the_account_has_done(
     after = await (await ask(http, "GET", profile, headers=server.admin)).json()
     assert (after["session_count"], after["message_count"]) == (1, 2)
     assert after["token_usage"]["total_tokens"] > 0
+
+
+def test_help_when_read_then_every_command_is_named() -> None:
+    command = Path(sys.executable).with_name("homeport")
+    told = subprocess.run(
+        [command, "--help"],
+        env={"PATH": os.defpath, "COLUMNS": "100", "NO_COLOR": "1"},
+        capture_output=True,
+        check=True,
+        timeout=60,
+        encoding="utf-8",
+    ).stdout
+    named = re.findall(r"^\W*([a-z-]+)  ", told.partition("Commands")[2], re.MULTILINE)
+    assert {"serve", "demo", "migrate", "pair", "user", "audit", "keys", "secrets"} <= set(named)

@@ -51,7 +51,9 @@ class Verbs(TyperGroup):
         if name not in self.commands:
             with nothing_collected():
                 module = import_module(GROUPS[name])
-            self.add_command(typer.main.get_command(module.app), name)
+            group = typer.main.get_command(module.app)
+            group.name = name  # what --help shows; `add_command` leaves it
+            self.add_command(group, name)
 
 
 app = typer.Typer(
