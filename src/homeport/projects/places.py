@@ -77,8 +77,8 @@ class Places:
             raise PathRefused(detail, param=param)
         if self._is_ours(place):
             detail = (
-                "The path overlaps what is the server's own (its data, its code, the directory in "
-                "which it was started), or is a whole home directory."
+                "The path overlaps what is the server's own (its data, its code, its Python, its "
+                "file of settings, /etc), or is a whole home directory."
             )
             raise PathRefused(detail, param=param)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import sysconfig
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from homeport.readers.stream.websocket import Sockets
 from homeport.settings import Settings, env_file
 from homeport.wiring.house import House, every
 from homeport.wiring.secret import FOLLOW_S, SecretFollower, keyring_of, secret_file
+
+SHARED_PREFIXES = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt/homebrew", "/opt/local")))
+"""Where Python is installed among other programs."""
 
 
 async def identity(house: House) -> None:
@@ -97,20 +101,33 @@ async def projects(house: House) -> None:
 
 
 def servers_own(settings: Settings) -> tuple[Path, ...]:
-    """What no workspace may hold: the server's data, its code, and the files that it obeys.
+    """What no workspace may hold or lie in: the server's data, what it runs, what it obeys.
 
     An agent writes in its workspace: a file of settings that it left there would set the next
     start. So it is kept out of there also when the file is absent.
     """
-    own = [settings.data_path, settings.anchor_path, Path(homeport.__file__).parent]
+    own = [settings.data_path, settings.anchor_path, Path(homeport.__file__).parent, Path("/etc")]
+    own.extend(_interpreter())
     if (file := env_file()) is not None:
         own.append(file)
-    if sys.prefix != sys.base_prefix:  # a virtual environment, with all that is imported
-        own.append(Path(sys.prefix))
     database = make_url(settings.effective_database_url)
     if database.get_backend_name() == "sqlite" and database.database:
         own.append(Path(database.database).expanduser())
     return tuple(path.resolve() for path in own)
+
+
+def _interpreter() -> list[Path]:
+    """The program that runs the server, and all that it can import."""
+    paths = sysconfig.get_paths()
+    found = [Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    found.append(Path(sys.executable).absolute())
+    return [*found, *(Path(each) for each in (sys.prefix, sys.base_prefix) if _is_its_own(each))]
+
+
+def _is_its_own(prefix: str) -> bool:
+    """Whether all in an installation is Python; in /usr or /usr/local most is something else."""
+    shared = {*SHARED_PREFIXES, Path.home(), Path.home() / ".local"}
+    return Path(prefix).resolve() not in {each.resolve() for each in shared}
 
 
 def _first_lines(first: FirstAdmin) -> list[tuple[str, str]]:
