@@ -92,6 +92,7 @@ def layers(settings: Settings) -> list[Middleware]:
             listen=settings.host,
             public_url=settings.public_url,
             trusted=settings.trusted_hosts,
+            probes=frozenset({"/livez", "/readyz"}),
         ),
         Middleware(CORS, origins=settings.cors_origins, public_url=settings.public_url),
         Middleware(Targets),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -136,3 +137,25 @@ async def test_readyz_when_the_server_is_about_to_end_then_no_work_is_sent_here(
         assert (await ask(http, "GET", f"{url}/readyz")).status == 503
         assert (await ask(http, "GET", f"{url}/livez")).status == 200
         assert (await (await ask(http, "GET", f"{url}/health")).json())["status"] == "draining"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /livez HTTP/1.0\r\n", 200),
+        (b"GET /readyz HTTP/1.0\r\n", 200),
+        (b"GET /health HTTP/1.0\r\n", 400),
+        (b"GET /livez HTTP/1.1\r\n", 400),
+        (b"GET /livez HTTP/1.0\r\nHost: evil.example\r\n", 400),
+        (b"GET /livez HTTP/1.0\r\nHost:\r\n", 400),
+    ],
+)
+async def test_probe_when_asked_without_a_host_then_only_http_1_0_is_answered(
+    server: Server, head: bytes, status: int
+) -> None:
+    at = urlsplit(server.base_url)
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    writer.write(head + b"Connection: close\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), timeout=60)
+    writer.close()
+    assert int(answer.split(b" ", 2)[1]) == status, answer

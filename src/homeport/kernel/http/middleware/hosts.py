@@ -33,12 +33,21 @@ class Hosts:
             (not any name: only a name can be rebound) is ours.
         public_url: The address that people see.
         trusted: More names; `*.example.com` stands for every name below it.
+        probes: Paths that answer to HTTP/1.0 without a Host, which is whole without one (RFC 9112,
+            3.2); simple load balancers ask so, and no page can.
     """
 
     def __init__(
-        self, app: ASGIApp, *, listen: str, public_url: str | None, trusted: Iterable[str]
+        self,
+        app: ASGIApp,
+        *,
+        listen: str,
+        public_url: str | None,
+        trusted: Iterable[str],
+        probes: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
+        self._probes = probes
         self._any_address = listen in ANY_ADDRESS
         names = {*LOOPBACK, _bracketed(listen), *trusted}
         if public_url is not None:
@@ -54,8 +63,14 @@ class Hosts:
             HostRefused: The Host header is not ours.
         """
         if scope["type"] != "lifespan":
-            self._check(headers_named(scope, b"host"))
+            given = headers_named(scope, b"host")
+            if given or not self._is_probe(scope):
+                self._check(given)
         await self._app(scope, receive, send)
+
+    def _is_probe(self, scope: Scope) -> bool:
+        http_1_0 = scope["type"] == "http" and scope["http_version"] == "1.0"
+        return http_1_0 and scope["path"] in self._probes
 
     def _check(self, given: list[bytes]) -> None:
         found = HOST_PATTERN.fullmatch(given[0]) if len(given) == 1 else None
