@@ -30,18 +30,27 @@ class SchemaBehind(Unavailable):
     title = "The database is not of this version"
 
 
+class NoDatabase(Unavailable):
+    """The database is a file, and there is none."""
+
+    code = "storage.no-database"
+    title = "There is no database"
+
+
 def existing(database: str) -> str:
     """The URL of a database, which may be given as the file of one.
 
     Raises:
-        FileNotFoundError: It is a file, and there is none; opening it would make it.
+        NoDatabase: It is a file, and there is none; opening it would make it.
     """
     file = database.removeprefix(_SQLITE)
     if "://" in file:
         return database
-    if not Path(file).is_file():
-        raise FileNotFoundError(f"there is no file {file}")
-    return f"{_SQLITE}{Path(file).resolve()}"
+    path = Path(file).expanduser()
+    if not path.is_file():
+        message = f"There is no database yet at {path}: start the server once, or homeport migrate."
+        raise NoDatabase(message)
+    return f"{_SQLITE}{path.resolve()}"
 
 
 @asynccontextmanager
@@ -49,10 +58,11 @@ async def opened_log(settings: Settings) -> AsyncGenerator[EventLog]:
     """The log on the database of `settings`.
 
     Raises:
+        NoDatabase: There is none.
         SchemaBehind: The database is of another version.
         Unavailable: It does not answer.
     """
-    database = Database(settings.effective_database_url)
+    database = Database(existing(settings.effective_database_url))
     try:
         if not await is_current(database):
             raise SchemaBehind("Start the server once, or run: homeport migrate")

@@ -15,6 +15,7 @@ import structlog
 from homeport.eventlog.seal import BadAnchor, Seal
 from homeport.eventlog.sealer import last_seal, seals_after
 from homeport.kernel.db import Database
+from homeport.kernel.private_file import make_private
 
 AT_ONCE = 1_000
 _TAIL_BYTES = 1 << 14
@@ -52,8 +53,7 @@ class AnchorFile:
     def _newest(self) -> int:
         """The id of the last whole line; a torn one, of a crash, is cut off."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self.path.exists():
-            return 0
+        make_private(self.path)
         with self.path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
@@ -65,6 +65,7 @@ class AnchorFile:
         return Seal.of_line(lines[-1]).id if lines else 0
 
     def _append(self, lines: bytes) -> None:
+        make_private(self.path)  # somebody may have moved it away meanwhile
         with self.path.open("ab") as file:
             file.write(lines)
             file.flush()

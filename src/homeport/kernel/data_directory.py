@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from homeport.kernel.errors import Conflict, Unavailable
+from homeport.kernel.private_file import close_to_others
+
+OURS = ("server.lock", "homeport.db", "secret.key")
 
 
 class DataDirectoryInUse(Conflict):
@@ -33,6 +37,29 @@ def make_data_directory(path: Path) -> None:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def tighten_data_directory(path: Path) -> int | None:
+    """Makes a directory that others may enter its owner's alone.
+
+    A directory that holds other things and none of Homeport's, or that is shared by its sticky bit
+    (/tmp), is left alone: other programs need it as it is.
+
+    Returns:
+        The mode that it had, None when it was left as it is.
+
+    Raises:
+        DataDirectoryUnusable: It keeps its mode.
+    """
+    try:
+        if path.stat().st_mode & stat.S_ISVTX:
+            return None
+        names = {each.name for each in path.iterdir()}
+        if names and names.isdisjoint(OURS):
+            return None
+        return close_to_others(path)
     except OSError as error:
         raise _unusable(path, error) from error
 

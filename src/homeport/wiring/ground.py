@@ -6,11 +6,16 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import structlog
 from sqlalchemy import text
 
 from homeport import __version__, migrations
 from homeport.eventlog import Eraser, EventLog
-from homeport.kernel.data_directory import data_directory_lock, make_data_directory
+from homeport.kernel.data_directory import (
+    data_directory_lock,
+    make_data_directory,
+    tighten_data_directory,
+)
 from homeport.kernel.db import Database, idempotency
 from homeport.kernel.wakeups import Wakeups
 from homeport.operations import Finding, Operations
@@ -20,11 +25,15 @@ PURGE_S = 3_600.0
 LEAST_FREE = 16 << 20
 """Bytes on the data directory's or the database's disk below which no work should be sent here."""
 
+log = structlog.stdlib.get_logger(__name__)
+
 
 async def storage(house: House) -> None:
     """The database, migrated; on SQLite the data directory is this process's alone."""
     settings = house.settings
     make_data_directory(settings.data_path)
+    if (had := tighten_data_directory(settings.data_path)) is not None:
+        log.warning("data-directory.tightened", path=str(settings.data_path), mode=f"{had:04o}")
     database = Database(settings.effective_database_url)
     if database.dialect == "sqlite":
         house.rooms.enter_context(data_directory_lock(settings.data_path))

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from homeport.kernel.db.failures import DatabaseBusy, DatabaseUnreachable, translated
 from homeport.kernel.db.sqlite_connection import SQLiteConnection, connect
 from homeport.kernel.errors import Invalid
+from homeport.kernel.private_file import close_to_others, make_private
 
 SQLITE_READERS = 8
 SQLITE_BUSY_MS = 5_000
@@ -232,8 +233,7 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     if not url.database or url.database == ":memory:":
         raise UnusableURL("Homeport's log must outlive the process: give SQLite a file.")
     path = Path(url.database).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_network_file_system(path.parent)
+    _make_sqlite_file(path)
     url = url.set(drivername="sqlite+aiosqlite", database=str(path))
     common = (f"busy_timeout={SQLITE_BUSY_MS}", "foreign_keys=ON")
     writer = create_async_engine(
@@ -268,6 +268,18 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     for engine in (writer, reader):
         event.listen(engine.sync_engine, "reset", _reset_sqlite)
     return writer, reader
+
+
+def _make_sqlite_file(path: Path) -> None:
+    """Makes the file before SQLite does, for its owner alone; SQLite's others take its mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_network_file_system(path.parent)
+        make_private(path)
+        for beside in ("-wal", "-shm"):
+            close_to_others(path.with_name(path.name + beside))
+    except OSError as error:
+        raise UnusableURL(f"{path}: {error.strerror}.") from error
 
 
 def _reset_sqlite(connection: Any, _record: object, _state: object) -> None:
