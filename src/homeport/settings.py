@@ -299,6 +299,12 @@ class Settings(BaseSettings):
         """What a template leaves empty is not set."""
         return None if value == "" else value
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _where_it_is_by_default(cls, value: object) -> object:
+        """What a template leaves empty is not the directory of whoever starts the server."""
+        return cls.model_fields["data_dir"].default if value == "" else value
+
     @field_validator(
         "workspace_roots",
         "cors_origins",

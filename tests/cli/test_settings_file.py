@@ -66,6 +66,16 @@ def test_command_when_a_name_in_its_file_is_misspelt_then_the_one_meant_is_told(
     assert told == [f"homeport: {tmp_path / 'its.env'}: {said}"]
 
 
+def test_data_dir_when_it_is_empty_then_it_is_as_if_it_were_not_set(tmp_path: Path) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    ended = migrated(here, DATA_DIR="", HOME=str(home))
+    assert ended.returncode == 0, ended.stderr
+    assert (home / ".homeport" / "homeport.db").exists()
+    assert list(here.iterdir()) == []
+
+
 def test_file_when_nobody_names_one_then_it_is_the_checkouts_and_only_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
