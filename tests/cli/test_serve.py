@@ -72,6 +72,17 @@ def test_serve_when_the_port_is_taken_then_it_says_so_and_exits_with_3(tmp_path:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("host", ["300.1.1.1", "192.0.2.1", f"{'x' * 64}.test"])
+def test_serve_when_its_address_is_none_of_this_machine_then_it_is_named_with_3(
+    tmp_path: Path, host: str
+) -> None:
+    result = run(tmp_path, "serve", "--host", host, "--port", "0")
+    assert result.returncode == 3, result.stderr
+    assert f"{host} is no address of this machine" in result.stderr
+    assert "server.address-unknown" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_serve_when_settings_are_wrong_then_each_is_named_and_no_secret_is_shown(
     tmp_path: Path,
 ) -> None:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import aiohttp
+import pytest
 
 from roles.stage import Stage
 from support.client import ask
@@ -89,6 +90,9 @@ async def test_user_when_every_signing_key_is_lost_then_the_operator_removes_the
     assert (both.returncode, "at a time" in both.stderr) == (2, True), "else one would be forgotten"
     done = told(server, "reset", person.name, "--signing-keys")
     assert done == {"username": person.name, "removed": 2}
+    await stage.signing_key(person, "laptop")
+    plain = homeport(server, "reset", person.name, "--signing-keys")
+    assert "signed with itself alone" in plain.stdout
     path = "/v1/auth/signing-keys"
     assert (await stage.done("GET", path, as_=person.key))["total"] == 0
     trail = await stage.done("GET", "/v1/audit/me?limit=100", as_=person.key)
@@ -104,8 +108,24 @@ async def test_user_when_the_command_is_wrong_then_it_says_why_and_fails(server:
         (("add", "admin", "other@example.org"), "account.username-taken"),
         (("add", "\u0430dmin", "other@example.org"), "request.unprocessable"),
         (("delete", "admin", "--yes"), "account.last-admin"),
-        (("invite", "--expires", "31d"), "request.unprocessable"),
     ):
         refused = homeport(server, *arguments)
         assert refused.returncode == 1, arguments
         assert code in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("invite", "--expires", "31d"), "is no time between"),
+        (("invite", "--role", "root"), "is no role"),
+        (("add", "grace", "grace@example.org", "--role", "root"), "is no role"),
+        (("roles", "admin", "root"), "is no role"),
+    ],
+)
+def test_user_when_a_value_does_not_fit_then_it_is_told_as_usage_with_2(
+    server: Server, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = homeport(server, *arguments)
+    assert refused.returncode == 2, refused.stderr
+    assert said in refused.stderr

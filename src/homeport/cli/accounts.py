@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from homeport.cli.database import ACTOR, opened_log, run
 from homeport.cli.settings import read_settings
-from homeport.identity.errors import EmailTaken, UnknownRole, UsernameTaken
+from homeport.identity.errors import EmailTaken, UsernameTaken
 from homeport.identity.models import User
 from homeport.identity.names import EmailAddress, Username
 from homeport.identity.repository import get_named_account, taken
@@ -42,6 +42,7 @@ def add(
     as_json: AsJSON = False,
 ) -> None:
     """Make an account without a password; `user reset` then prints the link that sets one."""
+    refuse_unknown_roles(role or [])
     _told(run(_add(read_settings(), username, email, role or [USER])), as_json=as_json)
 
 
@@ -81,6 +82,17 @@ def described(user: User) -> dict[str, Any]:
     }
 
 
+def refuse_unknown_roles(roles: list[str]) -> None:
+    """Ends the command where a role is named that there is none of.
+
+    Raises:
+        typer.BadParameter: One is unknown.
+    """
+    if unknown := sorted(set(roles) - set(ROLES)):
+        there_are = f"there are: {', '.join(ROLES)}"
+        raise typer.BadParameter(f"{', '.join(unknown)} is no role; {there_are}.")
+
+
 def state_of(user: User) -> str:
     """`active`, `disabled` or `deleted`."""
     if user.deleted_at is not None:
@@ -89,8 +101,6 @@ def state_of(user: User) -> str:
 
 
 async def _add(settings: Settings, username: str, email: str, roles: list[str]) -> User:
-    if unknown := sorted(set(roles) - set(ROLES)):
-        raise UnknownRole(f"{', '.join(unknown)} is no role; there are: {', '.join(ROLES)}.")
     try:
         username, email = _USERNAME.validate_python(username), _EMAIL.validate_python(email)
     except ValidationError as error:

@@ -19,17 +19,10 @@ from homeport.cli.inert import inert
 from homeport.cli.settings import read_settings
 from homeport.eventlog.export import export
 from homeport.kernel.db import Database
-from homeport.kernel.errors import HomeportError, Invalid
+from homeport.kernel.errors import HomeportError
 from homeport.migrations import is_current
 
 PRIVATE = 0o600
-
-
-class BadMoment(Invalid):
-    """The moment cannot be read."""
-
-    code = "audit.bad-moment"
-    title = "This is not a moment"
 
 
 def export_log(
@@ -47,9 +40,9 @@ def export_log(
     ] = None,
 ) -> None:
     """Write the log as JSON Lines, conversations included; `verify --file` checks them."""
+    moment = None if since is None else _milliseconds(since)
     settings = read_settings()
     try:
-        moment = None if since is None else _milliseconds(since)
         url = existing(settings.effective_database_url if database is None else database)
         with _opened(output) as file:
             asyncio.run(_export(url, stream, moment, file, shows=output is not None))
@@ -62,7 +55,9 @@ def _milliseconds(since: str) -> int:
     try:
         moment = datetime.fromisoformat(since)
     except ValueError:
-        raise BadMoment(f"{since} is not a moment, as 2026-11-23T04:05:06Z is one.") from None
+        raise typer.BadParameter(
+            f"{since} is not a moment, as 2026-11-23T04:05:06Z is one."
+        ) from None
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return int(aware.timestamp() * 1000)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from homeport.cli.accounts import refuse_unknown_roles
 from homeport.cli.database import ACTOR, opened_log, run
 from homeport.cli.pair import address_of
 from homeport.cli.settings import read_settings
@@ -44,8 +45,10 @@ def invite(
     as_json: AsJSON = False,
 ) -> None:
     """Print a code with which somebody makes one account for themselves."""
+    refuse_unknown_roles([role])
+    span = _span(expires)
     settings = read_settings()
-    made, code = run(_invite(settings, role=role, email=email, note=note, expires=expires))
+    made, code = run(_invite(settings, role=role, email=email, note=note, span=span))
     address = f"{address_of(settings, None)}/v1/auth/register"
     if as_json:
         print(json.dumps({**_described(made), "invitation_code": code, "url": address}))
@@ -77,10 +80,10 @@ def invitations(
 
 
 async def _invite(
-    settings: Settings, *, role: str, email: str | None, note: str | None, expires: str
+    settings: Settings, *, role: str, email: str | None, note: str | None, span: timedelta
 ) -> tuple[Invitation, str]:
     Registration(settings.registration).refuse_closed()
-    wish = Wish(role, _address(email), note, _span(expires))
+    wish = Wish(role, _address(email), note, span)
     async with opened_log(settings) as log, log.unit(STREAM) as unit:
         return service.invite(unit, wish, user_id=None, actor=ACTOR)
 
@@ -107,12 +110,12 @@ def _span(text: str) -> timedelta:
     """The time that `90m`, `12h` or `7d` stands for.
 
     Raises:
-        Unprocessable: It is none, or none that an invitation may last.
+        typer.BadParameter: It is none, or none that an invitation may last.
     """
     found = _SPAN.fullmatch(text)
     span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
     if not SHORTEST <= span <= LONGEST:
-        raise Unprocessable(f"{text!r} is no time between 1m and 30d, as 90m, 12h or 7d.")
+        raise typer.BadParameter(f"{text!r} is no time between 1m and 30d, as 90m, 12h or 7d.")
     return span
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,13 @@ class PortTaken(Unavailable):
     """Nobody can listen there."""
 
     code = "server.port-taken"
+    title = "The server cannot listen on its address"
+
+
+class AddressUnknown(Unavailable):
+    """No interface of this machine has the address."""
+
+    code = "server.address-unknown"
     title = "The server cannot listen on its address"
 
 
@@ -85,6 +93,7 @@ def bind(host: str, port: int) -> socket.socket:
     """Takes the address before anything slow is done, so that a taken port is told at once.
 
     Raises:
+        AddressUnknown: HOST is no address of this machine.
         PortTaken: Nobody can listen there.
     """
     try:
@@ -95,10 +104,17 @@ def bind(host: str, port: int) -> socket.socket:
         if sys.platform == "linux":  # RFC 5482; connections inherit it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_MS)
         listener.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        if not isinstance(error, OSError) or _is_of_address(error):
+            detail = f"{host} is no address of this machine ({error}). Set HOST."
+            raise AddressUnknown(detail) from error
         message = f"{host}:{port}: {error.strerror or error}. Set HOST or PORT."
         raise PortTaken(message) from error
     return listener
+
+
+def _is_of_address(error: OSError) -> bool:
+    return isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
 
 
 def _announce(host: str, banner: Sequence[tuple[str, str]], port: int) -> None:

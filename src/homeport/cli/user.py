@@ -108,8 +108,9 @@ def _without_factors(settings: Settings, name: str) -> tuple[dict[str, Any], str
 def _without_signing_keys(settings: Settings, name: str) -> tuple[dict[str, Any], str]:
     username, count = run(_reset_signing_keys(settings, name))
     line = (
-        f"{username} has no signing key any more and every device is signed out; the next sign-in "
-        "adds one without a signature."
+        f"{username} has no signing key any more and every device is signed out; after the next "
+        "sign-in one is added, signed with itself alone. An API key with account:manage can add it "
+        "too: revoke those that may be in wrong hands."
         if count
         else f"{username} has no signing key."
     )
@@ -144,6 +145,7 @@ def roles(
     as_json: AsJSON = False,
 ) -> None:
     """Replace the roles of an account."""
+    accounts.refuse_unknown_roles(role)
     _told(run(_set_roles(read_settings(), name, role)), as_json=as_json)
 
 
