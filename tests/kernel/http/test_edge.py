@@ -23,8 +23,10 @@ from homeport.kernel.ids import is_id
 from homeport.settings import Settings
 from support.asgi import served
 from support.client import ask
+from support.server import Server
 
 LIMIT = 4_096
+FORM = "application/x-www-form-urlencoded"
 router = APIRouter()
 
 
@@ -409,3 +411,20 @@ async def test_openapi_document_when_described_then_every_operation_declares_the
     for path in document["paths"].values():
         for operation in path.values():
             assert "default" in operation["responses"]
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", FORM])
+@pytest.mark.parametrize("path", ["/v1/auth/register", "/v1/auth/refresh", "/v1/auth/login"])
+async def test_body_when_it_is_not_said_to_be_json_then_that_is_asked_and_nothing_is_echoed(
+    server: Server, http: aiohttp.ClientSession, path: str, kind: str | None
+) -> None:
+    answer = await http.post(
+        f"{server.base_url}{path}",
+        data=b'{"email": "ada@example.org", "password": "hunter2-hunter2"}',
+        headers={} if kind is None else {"Content-Type": kind},
+        skip_auto_headers=["Content-Type"],
+    )
+    said = await answer.text()
+    assert answer.status == (422 if path.endswith("login") and kind == FORM else 415)
+    assert "hunter2" not in said
+    assert "application/json" in said

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from homeport.kernel.errors import Unprocessable, UnsupportedMedia
 
 _JSON: Final = "application/json"
+_NAMED: Final = f"Content-Type: {_JSON}"
 _FORM: Final = "application/x-www-form-urlencoded"
 _MAX_FIELDS: Final = 16
 J = TypeVar("J", bound=BaseModel)
@@ -35,6 +36,7 @@ async def json_or_form(request: Request, *, json: type[J], form: type[F]) -> J |
 
     Raises:
         RequestValidationError: It does not fit its schema.
+        Unprocessable: The form has a field that is not known, or one twice.
         UnsupportedMedia: It is neither JSON nor a form.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -45,6 +47,9 @@ async def json_or_form(request: Request, *, json: type[J], form: type[F]) -> J |
             return form.model_validate(await _fields(request))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
+        if kind == _FORM and any(fault["type"] == "extra_forbidden" for fault in faults):
+            # JSON that is sent as a form is one field, whose name is all of it
+            raise Unprocessable(f"The form has unknown fields. JSON needs {_NAMED}.") from None
         raise RequestValidationError(
             [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
         ) from None

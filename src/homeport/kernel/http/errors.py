@@ -196,7 +196,11 @@ async def _on_homeport_error(connection: HTTPConnection, error: Exception) -> Re
 
 
 async def _on_invalid_request(connection: HTTPConnection, error: Exception) -> Response:
-    known = cast("RequestValidationError", error)
+    known = cast("RequestValidationError | WebSocketRequestValidationError", error)
+    if isinstance(known, RequestValidationError) and isinstance(known.body, bytes):
+        # not read as JSON, and its faults would quote it
+        refused = errors.UnsupportedMedia("Send Content-Type: application/json.")
+        return error_response(refused, connection.scope)
     faults = cast("Sequence[Mapping[str, Any]]", known.errors())
     if any(fault["type"] == "json_invalid" for fault in faults):
         return error_response(MalformedBody("The body is not valid JSON."), connection.scope)
