@@ -45,6 +45,14 @@ $(VENV)/.servers: requirements/servers.lock $(VENV)/.dev
 run: $(VENV)/.package ## Set up what is missing and serve on http://127.0.0.1:8000
 	@exec $(BIN)/homeport serve $(ARGS)
 
+.PHONY: postgres
+postgres: $(VENV)/.package ## Add the driver for PostgreSQL (DATABASE_URL)
+	@$(SETUP) driver asyncpg
+
+.PHONY: redis
+redis: $(VENV)/.package ## Add the driver for Redis and Valkey (REDIS_URL)
+	@$(SETUP) driver redis
+
 .PHONY: demo
 demo: $(VENV)/.package ## Show the main job in a minute, in a temporary place
 	@exec $(BIN)/homeport demo $(ARGS)

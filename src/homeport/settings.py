@@ -130,11 +130,13 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         default=None,
-        description="default: SQLite in DATA_DIR; postgresql://user:password@host/name",
+        description="default: SQLite in DATA_DIR; postgresql://user:password@host/name,"
+        " after `make postgres`",
     )
     redis_url: str | None = Field(
         default=None,
-        description="a Redis or Valkey for wake-ups between nodes and common rate limits",
+        description="a Redis or Valkey for wake-ups between nodes and common rate limits,"
+        " after `make redis`",
     )
 
     anthropic_api_key: SecretStr | None = Field(

@@ -46,7 +46,7 @@ def refuse_without_redis() -> None:
         RedisMissing: It is not.
     """
     if importlib.util.find_spec("redis") is None:
-        raise RedisMissing("REDIS_URL needs the redis package: pip install 'homeport[redis]'")
+        raise RedisMissing("REDIS_URL needs it. In the checkout run: make redis")
 
 
 async def _carrier(settings: Settings, database: Database) -> Carrier | None:

@@ -54,6 +54,13 @@ class UnusableURL(Invalid):
     title = "DATABASE_URL is not usable"
 
 
+class DriverMissing(Invalid):
+    """DATABASE_URL is of PostgreSQL, and nothing here speaks to one."""
+
+    code = "storage.driver-missing"
+    title = "The asyncpg package is not installed"
+
+
 class NetworkFileSystem(Invalid):
     """SQLite's locks do not hold on a network file system."""
 
@@ -76,6 +83,7 @@ class Database:
         url: `sqlite:///path`, `postgresql://...`; drivers are chosen here.
 
     Raises:
+        DriverMissing: It is PostgreSQL's, and nothing here speaks to one.
         UnusableURL: It is neither; its password is not told.
     """
 
@@ -85,18 +93,7 @@ class Database:
         if self.dialect == "sqlite":
             self._writer, self._reader = _sqlite_engines(parsed)
         elif self.dialect == "postgresql":
-            self._writer = self._reader = create_async_engine(
-                parsed.set(drivername="postgresql+asyncpg"),
-                pool_size=POSTGRES_POOL,
-                max_overflow=POSTGRES_POOL,
-                pool_timeout=POOL_TIMEOUT_S,
-                pool_pre_ping=False,
-                connect_args={
-                    "timeout": POOL_TIMEOUT_S,
-                    "command_timeout": SILENCE_S,
-                    "server_settings": POSTGRES_SERVER_SETTINGS,
-                },
-            )
+            self._writer = self._reader = _postgresql_engine(parsed)
         else:
             message = f"It names {self.dialect!r}; sqlite and postgresql are supported."
             raise UnusableURL(message)
@@ -227,6 +224,26 @@ def _parsed(url: str) -> URL:
         raise UnusableURL(
             "It is not of the form postgresql://user:password@host[:port]/name or sqlite:///path."
         ) from None
+
+
+def _postgresql_engine(url: URL) -> AsyncEngine:
+    try:
+        return create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            pool_size=POSTGRES_POOL,
+            max_overflow=POSTGRES_POOL,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=False,
+            connect_args={
+                "timeout": POOL_TIMEOUT_S,
+                "command_timeout": SILENCE_S,
+                "server_settings": POSTGRES_SERVER_SETTINGS,
+            },
+        )
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise DriverMissing("PostgreSQL needs it. In the checkout run: make postgres") from error
 
 
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
