@@ -71,7 +71,7 @@ fresh: ## Try make run on a fresh Debian 12 (needs root and debootstrap; ARGS=te
 
 .PHONY: faults
 faults: $(VENV)/.servers ## Run the long fault tests: kills, pauses, cut lines
-	@$(BIN)/pytest -m faults --timeout 900 $(TESTS) $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal -m faults --timeout 900 $(TESTS) $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/.servers ## Run the soak tests

@@ -24,6 +24,7 @@ from support.database import (
     sqlite_database,
     sqlite_template,
 )
+from support.figures import figures_of
 from support.postgres import binaries, start_guardian, stop_guardian
 from support.run_directory import make_run_directory, remove_run_directory
 from support.server import ColdServer, MakeServer, Server
@@ -82,6 +83,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     on_two_nodes = sum(report.nodeid.startswith("tests/nodes/") for report in passed)
     no_wheel, no_browser = binaries() is None and NO_WHEEL, chromium() is None and NO_BROWSER
     no_nodes = no_wheel or (valkey_binary() is None and NO_VALKEY)
+    for line in figures_of(passed):
+        terminalreporter.write_line(line)
     terminalreporter.write_line(f"PostgreSQL half: {_told(on_postgresql, no_wheel)}")
     terminalreporter.write_line(f"Two nodes: {_told(on_two_nodes, no_nodes)}")
     terminalreporter.write_line(f"Browser tests: {_told(in_browser, no_browser)}")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-FIGURES = "figures"
+from support.figures import FIGURES
+
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -20,12 +21,3 @@ def tell(record_property: Callable[[str, object], None]) -> Tell:
         record_property(FIGURES, json.dumps(seen))
 
     return keep
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the histories of the long tests have seen."""
-    passed: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
-    for report in passed:
-        figures = dict(report.user_properties).get(FIGURES)
-        if figures is not None and "faults" in report.keywords:
-            terminalreporter.write_line(f"{report.nodeid}\n  {figures}")
