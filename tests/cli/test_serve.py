@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -186,9 +188,43 @@ async def test_serve_when_sigterm_meets_an_open_request_then_the_answer_is_finis
 def test_migrate_when_called_then_the_schema_is_there_and_can_go(tmp_path: Path) -> None:
     up = run(tmp_path, "migrate", "--json")
     assert json.loads(up.stdout) == {"revision": HEAD}
-    down = run(tmp_path, "migrate", "--to", "base")
+    down = run(tmp_path, "migrate", "--to", "base", "--yes")
     assert down.returncode == 0
     assert "base" in down.stdout
+
+
+@pytest.mark.parametrize(("typed", "code"), [("", 1), ("y\n", 1), ("yes\n", 0)])
+def test_migrate_when_it_would_erase_then_it_does_so_only_after_a_typed_yes(
+    tmp_path: Path, typed: str, code: int
+) -> None:
+    assert run(tmp_path, "migrate").returncode == 0
+    down = subprocess.run(
+        [sys.executable, "-m", "homeport", "migrate", "--to", "base"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        input=typed,
+        env=dict(Server(tmp_path).environment()),
+    )
+    assert (down.returncode, "loses EVERYTHING" in down.stderr) == (code, True)
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "homeport.db")) as database:
+        found = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    assert found == ([] if code == 0 else [(HEAD,)])
+
+
+async def test_readyz_when_the_schema_went_away_then_503_names_it(
+    make_server: MakeServer, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    server = make_server()
+    gone = run(tmp_path, "migrate", "--to", "base", "--yes", DATA_DIR=str(server.data_dir))
+    assert gone.returncode == 0, gone.stderr
+    answer = await ask(http, "GET", f"{server.base_url}/readyz")
+    assert answer.status == 503
+    components = (await answer.json(content_type="application/problem+json"))["components"]
+    assert (components["migrations"]["ok"], components["audit"]["ok"]) == (False, False)
+    assert components["database"]["ok"]
 
 
 def test_migrate_when_the_revision_is_unknown_then_it_exits_with_1(tmp_path: Path) -> None:

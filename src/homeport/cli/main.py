@@ -122,6 +122,7 @@ def demo(
 @app.command()
 def migrate(
     to: Annotated[str, typer.Option(help="Revision; `base` removes everything.")] = "head",
+    yes: Annotated[bool, typer.Option("--yes", help="Go down without a question.")] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Bring the database to this version's schema."""
@@ -129,7 +130,7 @@ def migrate(
 
     settings = read_settings()
     try:
-        revision = asyncio.run(move_schema(settings, to))
+        revision = asyncio.run(move_schema(settings, to, confirmed=yes))
     except HomeportError as error:
         raise _refusal(error, FAILED) from None
     print(json.dumps({"revision": revision}) if as_json else f"The schema is at {revision}.")

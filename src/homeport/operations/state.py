@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from homeport.kernel.clock import monotonic
 from homeport.kernel.errors import HomeportError
@@ -73,7 +74,7 @@ class Operations:
         try:
             async with asyncio.timeout(CHECK_S):
                 finding = await check()
-        except (HomeportError, TimeoutError, OSError) as error:
+        except (HomeportError, SQLAlchemyError, TimeoutError, OSError) as error:
             log.warning("component.failed", component=name, error=repr(error))
             return Finding(ok=False)
         return finding if self._reveal else Finding(ok=finding.ok)
