@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -72,6 +73,22 @@ async def test_key_when_it_is_shown_though_revoked_then_its_account_is_told_from
     ]
     assert [each["code"] for each in await denied(door, bob)] == ["auth.ambiguous-credential"]
     assert key not in str(told)
+
+
+@on_sqlite
+async def test_credential_when_it_is_shown_in_the_place_of_another_then_it_is_told(
+    door: Door,
+) -> None:
+    ada = await door.register("ada")
+    refused(await door.me(ada.refresh), 401, "auth.invalid-credential")
+    refused(await door.refresh(ada.access), 401, "auth.refresh-refused")
+    for pair in (f"ada:{ada.api_key}", f"{ada.api_key}:"):
+        basic = {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        assert (await door.call("GET", "/v1/auth/me", headers=basic)).status == 401
+    told = await denied(door, ada)
+    assert sum(each["count"] for each in told) == 4
+    assert {each["actor"] for each in told} == {"system"}
+    assert {each["route"] for each in told} == {"GET /v1/auth/me", "POST /v1/auth/refresh"}
 
 
 async def test_credential_when_nobody_ever_had_it_then_nobody_is_told(door: Door) -> None:

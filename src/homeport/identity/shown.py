@@ -5,6 +5,7 @@ They are noted as they are looked up: by an id or a hash, with which nobody gets
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
@@ -18,7 +19,7 @@ from homeport.identity.errors import CredentialRefused
 from homeport.identity.models import ApiKey, Device, RefreshToken, StreamTicket
 from homeport.identity.opaque import TICKET_MARK, hashed, is_api_key, parse_refresh
 from homeport.identity.refresh_cookie import cookies_in
-from homeport.identity.whose import Owner
+from homeport.identity.whose import SHOWN, Owner
 from homeport.kernel.http.middleware.exchange import headers_named
 
 MOST: Final = 4
@@ -73,14 +74,26 @@ async def owners_of(session: AsyncSession, shown: Collection[Shown]) -> Mapping[
 
 def _credentials(scope: Scope) -> Iterator[str]:
     for value in headers_named(scope, b"authorization")[:MOST]:
-        yield value.decode("latin-1").partition(" ")[2].lstrip(" ")
+        scheme, _, text = value.decode("latin-1").partition(" ")
+        yield from _basic(text) if scheme.lower() == "basic" else [text.lstrip(" ")]
     for value in headers_named(scope, b"x-api-key")[:MOST]:
         yield value.decode("latin-1")
+    yield from scope.get(SHOWN, ())
+
+
+def _basic(text: str) -> list[str]:
+    """Name and password (RFC 7617); we know no such scheme, but a key may stand in either."""
+    try:
+        return b64decode(text.strip(), validate=True).decode("latin-1").split(":", 1)
+    except ValueError:
+        return []
 
 
 def _credential(text: str, tokens: AccessTokens) -> Shown | None:
     if is_api_key(text):
         return Shown("key", hashed(text))
+    if (refresh := parse_refresh(text)) is not None:
+        return Shown("refresh", refresh.token_id, refresh.secret_hash)
     try:
         return Shown("device", tokens.signed(text).device_id)
     except CredentialRefused:

@@ -2,6 +2,7 @@
 
     scope[WHOSE] = Owner(user_id, proven=True)     its credential has proved them: `identified`
     concern(scope, user_id)                        it shows something of theirs, in its body
+    shows(scope, text)                             its body has a credential, maybe of somebody's
 
 Say it as soon as it is known: all that is refused from then on stands in the trail of the account.
 What a request shows in its headers or as a ticket need not be said (`shown`).
@@ -16,6 +17,8 @@ from starlette.types import Scope
 
 WHOSE: Final = "homeport.whose"
 """Member of a scope: the `Owner`."""
+SHOWN: Final = "homeport.shown"
+"""Member of a scope: credentials of its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,8 @@ class Owner:
 def concern(scope: Scope, user_id: str, *, device_id: str | None = None) -> None:
     """Says whose the thing is that this request shows; who has proved to call stays its owner."""
     scope.setdefault(WHOSE, Owner(user_id, device_id))
+
+
+def shows(scope: Scope, credential: str) -> None:
+    """Says that a body shows a credential, of whatever kind: whose it is need not be known."""
+    scope.setdefault(SHOWN, []).append(credential)

@@ -28,7 +28,7 @@ from homeport.identity.service.accounts import account_stream
 from homeport.identity.service.devices import revoke_device, revoke_devices
 from homeport.identity.service.refresh import rotate
 from homeport.identity.visit import VisitOf
-from homeport.identity.whose import concern
+from homeport.identity.whose import concern, shows
 from homeport.kernel.http.middleware.rates import count_nobody, count_token
 
 router = APIRouter(prefix="/v1/auth", tags=["authentication"])
@@ -168,6 +168,8 @@ async def _issued(
         if found is not None:
             concern(scope, found[1].user_id, device_id=found[1].id)
             return presented, found[1]
+    if text is not None:
+        shows(scope, text)
     if counted:
         await count_nobody(scope)
     raise RefreshRefused
