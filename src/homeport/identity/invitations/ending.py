@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from homeport.eventlog import Unit
+from homeport.eventlog import Event, Unit
 from homeport.eventlog.catalogue.invitation import InvitationRevoked
 from homeport.identity.invitations.errors import InvitationNotFound
 from homeport.identity.invitations.models import Invitation
@@ -31,9 +31,11 @@ async def revoke_invitation(unit: Unit, invitation_id: str, *, actor: str) -> No
     Raises:
         InvitationNotFound: There is none that could still be used.
     """
-    if not is_id(invitation_id) or not await end(unit, invitation_id, Invitation.revoked_at):
+    revoked = InvitationRevoked(invitation_id=invitation_id)
+    if not is_id(invitation_id) or not await end(
+        unit, invitation_id, Invitation.revoked_at, revoked, actor=actor
+    ):
         raise InvitationNotFound
-    unit.append(STREAM, InvitationRevoked(invitation_id=invitation_id), actor=actor)
 
 
 async def revoke_invitations(
@@ -46,10 +48,9 @@ async def revoke_invitations(
     """
     query = open_invitations().where(Invitation.user_id == user_id)
     for each in (await unit.session.scalars(query)).all():
-        if may_invite(kept_by, each.role):
-            continue
-        if await end(unit, each.id, Invitation.revoked_at):
-            unit.append(STREAM, InvitationRevoked(invitation_id=each.id), actor=actor)
+        if not may_invite(kept_by, each.role):
+            revoked = InvitationRevoked(invitation_id=each.id)
+            await end(unit, each.id, Invitation.revoked_at, revoked, actor=actor)
 
 
 def may_invite(roles: Iterable[str], role: str) -> bool:
@@ -66,8 +67,15 @@ def still_open() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-async def end(unit: Unit, invitation_id: str, when: InstrumentedAttribute[datetime | None]) -> bool:
-    """Whether this call, and no other, ended it; with it goes whom it was for."""
+async def end(
+    unit: Unit,
+    invitation_id: str,
+    when: InstrumentedAttribute[datetime | None],
+    event: Event,
+    *,
+    actor: str,
+) -> bool:
+    """Whether this call, and no other, ended it, and said so; with it goes whom it was for."""
     ended = await unit.session.execute(
         update(Invitation)
         .where(Invitation.id == invitation_id, *still_open())
@@ -75,4 +83,7 @@ async def end(unit: Unit, invitation_id: str, when: InstrumentedAttribute[dateti
         .returning(Invitation.id)
         .execution_options(synchronize_session=False)
     )
-    return ended.first() is not None
+    if ended.first() is None:
+        return False
+    unit.append(STREAM, event, actor=actor)
+    return True

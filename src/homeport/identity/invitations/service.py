@@ -128,10 +128,9 @@ async def use_invitation(unit: Unit, code: str, *, email: str, user_id: str) -> 
     if found is None or await _fault(unit.session, found, email) is not None:
         raise InvitationRefused
     role = found.role
-    if not await end(unit, found.id, Invitation.used_at):
-        raise InvitationRefused
     used = InvitationUsed(invitation_id=found.id, user_id=user_id, role=role)
-    unit.append(STREAM, used, actor=f"user:{user_id}")
+    if not await end(unit, found.id, Invitation.used_at, used, actor=f"user:{user_id}"):
+        raise InvitationRefused
     return role
 
 
