@@ -22,6 +22,9 @@ async def test_status_when_the_agent_works_then_it_says_so_and_delete_stops_it(
         await anext(frames)
         await ada.until(session_id, "running")
         status = await ada.get(f"{path}/status")
+        while status["message_count"] < 2:  # it runs before its answer has begun
+            await asyncio.sleep(0.02)
+            status = await ada.get(f"{path}/status")
         assert status["is_running"] is status["isRunning"] is True
         assert status["session_id"] == session_id
         for person in (bob, ada):
